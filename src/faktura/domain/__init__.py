@@ -1,0 +1,1 @@
+"""Pure values and rules of invoicing: no clock, no storage, no wire."""

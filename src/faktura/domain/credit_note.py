@@ -1,0 +1,71 @@
+"""Credit notes: a new document (381) that takes back all or part of an issued one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from faktura.domain.errors import ConflictError, InvalidDocumentError, fault
+from faktura.domain.invoice import Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, TypeCode
+from faktura.domain.money import DECIMAL_PLACES_MAX, round_ratio
+from faktura.domain.totals import line_total
+from faktura.domain.vat import PriceBasis
+
+
+def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Draft:
+    """The draft of a credit note for an issued invoice: the whole of it, or so much of each line (numbered from 1).
+
+    Raises ConflictError for what cannot be credited, InvalidDocumentError for quantities that the invoice does not have.
+    """
+    if invoice.origin is not Origin.ISSUED or invoice.type_code not in {TypeCode.INVOICE, TypeCode.DEBIT_NOTE}:
+        message = f"document {invoice.number} is not an invoice or debit note issued here; only those can be credited"
+        raise ConflictError(message)
+    if invoice.lines is None or invoice.buyer is None or invoice.total_with_vat_minor is None:
+        message = f"document {invoice.number} is incomplete"
+        raise ConflictError(message)
+    partial = quantities is not None
+    return Draft(
+        type_code=TypeCode.CREDIT_NOTE,
+        currency=invoice.currency,
+        price_basis=invoice.price_basis or PriceBasis.NET,
+        buyer=invoice.buyer,
+        lines=_credited_lines(invoice, quantities) if quantities is not None else invoice.lines,
+        # Document allowances belong to the whole; a part is credited at the lines' own prices.
+        allowances_charges=() if partial else invoice.allowances_charges,
+        exemption_reasons=tuple((group.category, group.exemption_reason) for group in invoice.vat_breakdown if group.category and group.exemption_reason),
+        tax_point_date=None,
+        period=invoice.period,
+        preceding_invoice=PrecedingInvoice(number=invoice.number, issue_date=invoice.issue_date, invoice_id=invoice.id),
+        order_ids=invoice.order_ids or (),
+        note=note,
+    )
+
+
+def _share(amount_minor: int, part: Decimal, whole: Decimal) -> int:
+    scale = 10**DECIMAL_PLACES_MAX
+    return round_ratio(amount_minor * abs(int(part * scale)), abs(int(whole * scale)))
+
+
+def _credited_lines(invoice: Invoice, quantities: dict[int, Decimal]) -> tuple[InvoiceLine, ...]:
+    lines = invoice.lines or ()
+    faults = []
+    credited = []
+    for position, quantity in sorted(quantities.items()):
+        if not 1 <= position <= len(lines):
+            faults.append(fault("line", f"lines[{position}]", f"invoice {invoice.number} has lines 1 to {len(lines)}"))
+            continue
+        line = lines[position - 1]
+        if quantity == 0 or abs(quantity) > abs(line.quantity) or (quantity > 0) != (line.quantity > 0):
+            faults.append(fault("quantity", f"lines[{position}]", f"{quantity} is not a part of the {line.quantity} invoiced"))
+            continue
+        if quantity == line.quantity:
+            credited.append(line)
+            continue
+        shares = tuple(replace(item, amount_minor=_share(item.amount_minor, quantity, line.quantity)) for item in line.allowances_charges)
+        total = line_total(quantity=quantity, unit_price=line.unit_price, currency=invoice.currency, adjustments=shares)
+        credited.append(replace(line, quantity=quantity, line_total_minor=total, allowances_charges=shares))
+    if not quantities:
+        faults.append(fault("BR-16", "lines", "a credit note needs at least one line"))
+    if faults:
+        raise InvalidDocumentError(faults)
+    return tuple(credited)

@@ -1,0 +1,231 @@
+"""A user's document (parsed JSON or TOML) -> Draft, with every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from faktura.domain.calendar import parse_date
+from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
+from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, TypeCode
+from faktura.domain.money import Currency, parse_decimal
+from faktura.domain.party import Party, parse_party
+from faktura.domain.totals import compute, line_total
+from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
+
+T = TypeVar("T")
+TEXT_LENGTH_MAX = 4000
+LINES_MAX = 100_000
+ORDER_ID_MAX = 2**53
+_TOTALS = ("total_without_vat", "vat_total", "total_with_vat")
+_FIELDS = frozenset(
+    "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
+    "period preceding_invoice order_ids note payment_terms".split()
+) | set(_TOTALS)
+_LINE_FIELDS = frozenset("name quantity unit_price vat_category vat_rate unit_code item_id period order_id allowances_charges line_total".split())
+_ADJUSTMENT_FIELDS = frozenset("charge amount reason vat_category vat_rate".split())
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads fields of nested mappings and collects faults instead of stopping at the first."""
+
+    currency: Currency
+    faults: list[Fault] = field(default_factory=list)
+
+    def value(self, source: Mapping[str, Any], name: str, path: str, read: Callable[[Any], T], default: T) -> T:
+        if source.get(name) is None:
+            return default
+        try:
+            return read(source[name])
+        except (ValueError, TypeError, SettingError) as error:
+            self.faults.append(fault("value", _join(path, name), str(error)))
+            return default
+
+    def required(self, source: Mapping[str, Any], name: str, path: str, read: Callable[[Any], T], default: T) -> T:
+        if source.get(name) is None:
+            self.faults.append(fault("missing", _join(path, name), "is missing"))
+        return self.value(source, name, path, read, default)
+
+    def mapping(self, value: object, path: str, known: frozenset[str]) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            self.faults.append(fault("type", path, "must be an object"))
+            return {}
+        self.faults.extend(fault("unknown", _join(path, str(key)), "is not a field here") for key in value if key not in known)
+        return value
+
+    def sequence(self, source: Mapping[str, Any], name: str, path: str) -> list[Any]:
+        value = source.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > LINES_MAX:
+            self.faults.append(fault("type", _join(path, name), f"must be a list of at most {LINES_MAX} items"))
+            return []
+        return value
+
+
+def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None) -> Draft:
+    """The draft that a user's document asks for; `currency` and `buyer` are the account's, used where it names none.
+
+    Raises InvalidDocumentError with all faults: of type, of rate and category, and of totals that do not add up.
+    """
+    reader = _Reader(currency)
+    source = reader.mapping(data, "", _FIELDS)
+    reader.currency = reader.value(source, "currency", "", Currency, currency)
+    given_buyer = source.get("buyer")
+    party = parse_party(given_buyer, path="buyer", faults=reader.faults) if given_buyer is not None else buyer
+    if given_buyer is None and buyer is None:
+        reader.faults.append(fault("BR-7", "buyer", "is missing, and the account has none"))
+    lines = tuple(_line(reader, value, f"lines[{index}]") for index, value in enumerate(reader.sequence(source, "lines", "")))
+    adjustments = _adjustments(reader, source, "", with_vat=True)
+    draft = Draft(
+        type_code=reader.value(source, "type_code", "", _type_code, TypeCode.INVOICE),
+        currency=reader.currency,
+        price_basis=reader.value(source, "price_basis", "", PriceBasis, PriceBasis.NET),
+        buyer=party or Party(name="unknown"),
+        lines=lines,
+        allowances_charges=adjustments,
+        exemption_reasons=reader.value(source, "exemption_reasons", "", _reasons, ()),
+        issue_date=_date(reader, source, "issue_date"),
+        due_date=_date(reader, source, "due_date"),
+        tax_point_date=_date(reader, source, "tax_point_date"),
+        period=_period(reader, source, ""),
+        preceding_invoice=reader.value(source, "preceding_invoice", "", lambda value: PrecedingInvoice(number=_text(value)), None),
+        order_ids=tuple(_order_id(reader, value, f"order_ids[{index}]") for index, value in enumerate(reader.sequence(source, "order_ids", ""))),
+        note=reader.value(source, "note", "", _text, None),
+        payment_terms=reader.value(source, "payment_terms", "", _text, None),
+    )
+    if not any(found.rule in {"value", "missing", "type"} for found in reader.faults):
+        _check_totals(reader, source, draft)
+    if reader.faults:
+        raise InvalidDocumentError(reader.faults)
+    return draft
+
+
+def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> None:
+    """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15)."""
+    _, _, totals = compute(lines=draft.lines, allowances_charges=draft.allowances_charges, price_basis=draft.price_basis)
+    rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
+    for name in _TOTALS:
+        stated = reader.value(source, name, "", lambda value: reader.currency.to_minor(parse_decimal(value)), None)
+        computed = getattr(totals, f"{name}_minor")
+        if stated is not None and stated != computed:
+            message = f"{reader.currency.format(stated)} is stated, the lines make {reader.currency.format(computed)}"
+            reader.faults.append(fault(rules[name], name, message))
+
+
+def _line(reader: _Reader, value: object, path: str) -> InvoiceLine:
+    source = reader.mapping(value, path, _LINE_FIELDS)
+    quantity = reader.value(source, "quantity", path, parse_decimal, Decimal(1))
+    unit_price = reader.required(source, "unit_price", path, parse_decimal, Decimal(0))
+    adjustments = _adjustments(reader, source, path, with_vat=False)
+    total = line_total(quantity=quantity, unit_price=unit_price, currency=reader.currency, adjustments=adjustments)
+    stated = reader.value(source, "line_total", path, lambda given: reader.currency.to_minor(parse_decimal(given)), None)
+    if stated is not None and stated != total:
+        message = f"{reader.currency.format(stated)} is stated, quantity and price make {reader.currency.format(total)}"
+        reader.faults.append(fault("LINE-TOTAL", f"{path}.line_total", message))
+    return InvoiceLine(
+        name=reader.required(source, "name", path, _text, "?"),
+        quantity=quantity,
+        unit_price=unit_price,
+        line_total_minor=total,
+        net_amount_minor=None,
+        vat=_vat(reader, source, path),
+        unit_code=reader.value(source, "unit_code", path, _text, "C62"),
+        item_id=reader.value(source, "item_id", path, _text, None),
+        period=_period(reader, source, path),
+        order_id=reader.value(source, "order_id", path, _integer, None),
+        allowances_charges=adjustments,
+    )
+
+
+def _adjustments(reader: _Reader, source: Mapping[str, Any], path: str, *, with_vat: bool) -> tuple[AllowanceCharge, ...]:
+    items = []
+    for index, value in enumerate(reader.sequence(source, "allowances_charges", path)):
+        here = _join(path, f"allowances_charges[{index}]")
+        item = reader.mapping(value, here, _ADJUSTMENT_FIELDS)
+        items.append(
+            AllowanceCharge(
+                is_charge=reader.value(item, "charge", here, _boolean, False),  # noqa: FBT003 - the default of a field
+                amount_minor=reader.required(item, "amount", here, lambda given: reader.currency.to_minor(parse_decimal(given)), 0),
+                reason=reader.required(item, "reason", here, _text, "?"),
+                vat=_vat(reader, item, here) if with_vat else None,
+            )
+        )
+    return tuple(items)
+
+
+def _vat(reader: _Reader, source: Mapping[str, Any], path: str) -> VatKey:
+    rate = reader.required(source, "vat_rate", path, _rate, Decimal(0))
+    assumed = VatCategory.STANDARD if rate > 0 else None
+    category = reader.value(source, "vat_category", path, VatCategory, assumed)
+    if category is None and source.get("vat_rate") is not None:
+        reader.faults.append(fault("missing", _join(path, "vat_category"), "rate 0 needs its category: Z, E, AE, K, G or O"))
+    return VatKey(category, rate)
+
+
+def _period(reader: _Reader, source: Mapping[str, Any], path: str) -> Period | None:
+    if source.get("period") is None:
+        return None
+    here = _join(path, "period")
+    value = reader.mapping(source["period"], here, frozenset({"start", "end"}))
+    return Period(start=reader.value(value, "start", here, parse_date, None), end=reader.value(value, "end", here, parse_date, None))
+
+
+def _date(reader: _Reader, source: Mapping[str, Any], name: str) -> date | None:
+    return reader.value(source, name, "", parse_date, None)
+
+
+def _order_id(reader: _Reader, value: object, path: str) -> int:
+    return reader.value({path: value}, path, "", _integer, 0)
+
+
+def _reasons(value: object) -> tuple[tuple[VatCategory, str], ...]:
+    if not isinstance(value, Mapping):
+        message = "must be an object of category and reason"
+        raise ValueError(message)  # noqa: TRY004 - collected as a fault
+    return tuple((VatCategory(key), _text(text)) for key, text in value.items())
+
+
+def _type_code(value: object) -> TypeCode:
+    if isinstance(value, int) and not isinstance(value, bool) and value in set(TypeCode):
+        return TypeCode(value)
+    message = f"{value!r} is not a document type: 325 pro-forma, 380 invoice, 381 credit note, 383 debit note"
+    raise ValueError(message)
+
+
+def _rate(value: object) -> Decimal:
+    rate = parse_decimal(value)
+    scaled_rate(rate)
+    if not 0 <= rate <= 100:  # noqa: PLR2004 - percent
+        message = f"a VAT rate is 0 to 100 percent, not {rate}"
+        raise ValueError(message)
+    return rate
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LENGTH_MAX or "\x00" in value:
+        message = f"must be a text of 1 to {TEXT_LENGTH_MAX} characters"
+        raise ValueError(message)
+    return value
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < ORDER_ID_MAX:
+        message = f"{value!r} is not a positive whole number"
+        raise ValueError(message)
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        message = f"{value!r} is neither true nor false"
+        raise ValueError(message)  # noqa: TRY004 - collected as a fault
+    return value
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,145 @@
+"""Exact money: integer minor units, decimals without float, rounding in named places only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
+
+from faktura.domain.errors import SettingError
+
+AMOUNT_MINOR_MAX = 10**15
+"""Largest absolute amount in minor units: far above any invoice, far below BIGINT, exact in a JSON double."""
+
+DECIMAL_PLACES_MAX = 8
+INTEGER_DIGITS_MAX = 12
+
+_EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+_CODE = re.compile(r"[A-Z]{3}\Z")
+_DECIMAL = re.compile(r"[+-]?\d{1,12}(\.\d{1,8})?\Z", re.ASCII)
+
+# ISO 4217 minor units that differ from two; currencies not listed have two.
+_DIGITS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """An ISO 4217 code (BT-5) and how many decimals its minor unit has."""
+
+    code: str
+
+    def __post_init__(self) -> None:
+        if not _CODE.match(self.code):
+            message = f"{self.code!r} is not an ISO 4217 currency code such as EUR"
+            raise SettingError(message)
+
+    @property
+    def digits(self) -> int:
+        """Decimals of the minor unit: 2 for EUR, 0 for JPY."""
+        return _DIGITS.get(self.code, 2)
+
+    def to_decimal(self, amount_minor: int) -> Decimal:
+        """The amount in major units, always with the currency's full decimals."""
+        return Decimal(amount_minor).scaleb(-self.digits)
+
+    def to_minor(self, amount: Decimal | int) -> int:
+        """Exact minor units of an amount; ValueError when it has more decimals than the currency or is too large."""
+        value = Decimal(amount)
+        if not value.is_finite() or abs(value.adjusted()) > 40:
+            message = f"{amount} is not an amount of money"
+            raise ValueError(message)
+        with localcontext(_EXACT):
+            scaled = value.scaleb(self.digits)
+            minor = int(scaled)
+            if minor != scaled:
+                message = f"{amount} has more than {self.digits} decimals, which {self.code} does not know"
+                raise ValueError(message)
+        if abs(minor) > AMOUNT_MINOR_MAX:
+            message = f"{amount} is larger than any amount faktura keeps"
+            raise ValueError(message)
+        return minor
+
+    def format(self, amount_minor: int) -> str:
+        """The amount for people: `-1234.50 EUR`."""
+        return f"{self.to_decimal(amount_minor):.{self.digits}f} {self.code}"
+
+
+def parse_decimal(text: object) -> Decimal:
+    """A plain decimal from text, int or Decimal: at most 12 digits before and 8 after the point, no exponent, no float.
+
+    Raises ValueError. Bounded, so that every product and sum here stays exact.
+    """
+    if isinstance(text, bool) or not isinstance(text, (str, int, Decimal)):
+        message = f"{text!r} is not a decimal number"
+        raise ValueError(message)  # noqa: TRY004 - one error type for every unusable value
+    if isinstance(text, Decimal):
+        # The guard keeps 1E+999999999 from being written out.
+        written = f"{text:f}" if text.is_finite() and abs(text.adjusted()) <= 2 * INTEGER_DIGITS_MAX else str(text)
+    elif isinstance(text, int):
+        written = str(text) if abs(text) < 10**INTEGER_DIGITS_MAX else "too large"
+    else:
+        written = text.strip()
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
+    if not _DECIMAL.match(written):
+        shown = str(text)[:40]
+        message = f"{shown!r} is not a plain decimal number of at most {INTEGER_DIGITS_MAX} digits and {DECIMAL_PLACES_MAX} decimals"
+        raise ValueError(message)
+    return Decimal(written)
+
+
+def canonical(value: Decimal) -> str:
+    """The one text of a decimal: no exponent, no trailing zeros, no negative zero."""
+    if value == 0:
+        return "0"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def product_minor(quantity: Decimal, price: Decimal, currency: Currency) -> int:
+    """Quantity times price, rounded half away from zero to minor units (the rounding of BT-131)."""
+    with localcontext(_EXACT) as context:
+        exact = (quantity * price).scaleb(currency.digits)
+        context.traps[Inexact] = False
+        return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def round_ratio(numerator: int, denominator: int) -> int:
+    """numerator / denominator rounded half away from zero; denominator > 0."""
+    half_up = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return half_up if numerator >= 0 else -half_up
+
+
+def split(total: int, weights: Sequence[int]) -> list[int]:
+    """Split an integer total by weights without loss: largest remainder, earlier items first on ties.
+
+    `sum(split(t, w)) == t` for every input; a zero sum of weights gives all to the first item.
+    """
+    if not weights:
+        if total:
+            message = "nothing to split the total over"
+            raise ValueError(message)
+        return []
+    weight_sum = sum(weights)
+    if weight_sum == 0:
+        return [total] + [0] * (len(weights) - 1)
+    if weight_sum < 0:
+        weights, weight_sum = [-weight for weight in weights], -weight_sum
+    return apportion(total, [total * weight for weight in weights], weight_sum)
+
+
+def apportion(total: int, numerators: Sequence[int], denominator: int) -> list[int]:
+    """Integers near the exact shares `numerators[i] / denominator` that add up to `total`, by largest remainder.
+
+    `total` must be the exact sum of the shares, or that sum rounded; then every part is less than one from its share.
+    """
+    parts = [numerator // denominator for numerator in numerators]
+    remainders = [numerator % denominator for numerator in numerators]
+    order = sorted(range(len(parts)), key=lambda index: (-remainders[index], index))
+    for index in order[: total - sum(parts)]:
+        parts[index] += 1
+    return parts

@@ -1,0 +1,78 @@
+"""Number series: how documents get their numbers (BT-1)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from faktura.domain.errors import InvalidDocumentError, SettingError, fault
+from faktura.domain.invoice import TypeCode
+
+_FIELD = re.compile(r"\{(seq|year|month)(?::0(\d{1,2})d)?\}")
+_TEXT = re.compile(r"[A-Za-z0-9 ./_-]*\Z")
+
+
+class NumberMethod(StrEnum):
+    """Where a series takes its numbers from."""
+
+    COUNTER = "counter"
+    """The series' own counter: continuous, checked."""
+    ORDER = "order"
+    """The document's lowest order id, as VPSBG's pro-formas do."""
+
+
+class Reset(StrEnum):
+    """When a counter starts again at one. Bulgarian series never do."""
+
+    NEVER = "never"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One run of numbers of a provider, for one or more document types."""
+
+    provider_id: int
+    name: str
+    type_codes: tuple[TypeCode, ...]
+    method: NumberMethod
+    template: str
+    """Text with {seq}, {seq:06d}, {year} and {month}."""
+    next_number: int = 1
+    last_date: date | None = None
+    """The newest issue date in the series: later numbers never bear an earlier one."""
+    reset: Reset = Reset.NEVER
+
+    def __post_init__(self) -> None:
+        check_template(self.template, reset=self.reset)
+        if self.next_number < 1:
+            message = f"the next number of series {self.name} must be 1 or more, not {self.next_number}"
+            raise SettingError(message)
+
+
+def check_template(template: str, *, reset: Reset) -> None:
+    """SettingError unless every rendered number is distinct and made of harmless characters."""
+    fields = [found.group(1) for found in _FIELD.finditer(template)]
+    if fields.count("seq") != 1 or not _TEXT.match(_FIELD.sub("", template)):
+        message = f"{template!r} is not a number template: it needs one {{seq}} or {{seq:06d}}, and may have {{year}}, {{month}}, letters, digits and . / _ -"
+        raise SettingError(message)
+    if reset is Reset.YEAR and "year" not in fields:
+        message = f"a series that starts again each year needs {{year}} in its template, or numbers would repeat: {template!r}"
+        raise SettingError(message)
+
+
+def render_number(template: str, *, seq: int, day: date) -> str:
+    """The document number. Raises InvalidDocumentError when a fixed width overflows: the next number would not be lawful."""
+
+    def fill(found: re.Match[str]) -> str:
+        value = {"seq": seq, "year": day.year, "month": day.month}[found.group(1)]
+        width = int(found.group(2) or 0)
+        text = f"{value:0{width}d}" if width else str(value)
+        if width and len(text) > width:
+            message = f"the series is used up: {value} does not fit {width} digits"
+            raise InvalidDocumentError([fault("series-full", "number", message)])
+        return text
+
+    return _FIELD.sub(fill, template)

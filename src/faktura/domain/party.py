@@ -1,0 +1,68 @@
+"""Seller (BG-4) and buyer (BG-7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from faktura.domain.errors import Fault, InvalidDocumentError, fault
+
+_COUNTRY = re.compile(r"[A-Z]{2}\Z")
+TEXT_LENGTH_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Who sells or buys. Everything a document shows of a party is copied into the document when it is issued."""
+
+    name: str
+    """BT-27 / BT-44."""
+    street: str | None = None
+    """BT-35 / BT-50."""
+    city: str | None = None
+    """BT-37 / BT-52."""
+    post_code: str | None = None
+    """BT-38 / BT-53."""
+    country: str | None = None
+    """BT-40 / BT-55, ISO 3166-1 alpha-2."""
+    vat_id: str | None = None
+    """BT-31 / BT-48, with its country prefix."""
+    registration_id: str | None = None
+    """BT-30 / BT-47: the company register's number (in Bulgaria the EIK)."""
+    tax_number: str | None = None
+    """BT-32: the seller's local tax number."""
+    email: str | None = None
+    """BT-43 / BT-58."""
+
+    def __post_init__(self) -> None:
+        faults = [fault("text", f"{field.name}", "is not a text of 1 to 1000 characters") for field in fields(self) if not self._usable(field.name)]
+        if self.country is not None and not _COUNTRY.match(str(self.country)):
+            faults.append(fault("BR-CL-14", "country", f"{self.country!r} is not an ISO 3166-1 code such as BG"))
+        if faults:
+            raise InvalidDocumentError(faults)
+
+    def _usable(self, name: str) -> bool:
+        value = getattr(self, name)
+        if value is None:
+            return name != "name"
+        return isinstance(value, str) and 0 < len(value.strip()) <= TEXT_LENGTH_MAX and "\x00" not in value
+
+    def to_mapping(self) -> dict[str, str]:
+        """What is known of the party, for storage and JSON."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def parse_party(value: object, *, path: str, faults: list[Fault]) -> Party | None:
+    """A party from a user's mapping; mistakes go to `faults` under `path`."""
+    if not isinstance(value, Mapping):
+        faults.append(fault("type", path, "must be an object with at least a name"))
+        return None
+    known = {field.name for field in fields(Party)}
+    unknown = sorted(str(key) for key in value if key not in known)
+    faults.extend(fault("unknown", f"{path}.{key}", "is not a field of a party") for key in unknown)
+    try:
+        return Party(**{str(key): given for key, given in value.items() if key in known} | {"name": value.get("name")})
+    except InvalidDocumentError as error:
+        faults.extend(fault(found.rule, f"{path}.{found.path}", found.message) for found in error.faults)
+        return None

@@ -1,0 +1,119 @@
+"""Who hands out invoices, to whom, and by which key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+
+from faktura.domain.calendar import zone
+from faktura.domain.errors import SettingError
+from faktura.domain.invoice import TypeCode
+from faktura.domain.money import Currency
+from faktura.domain.party import Party
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?\Z")
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
+RATE_LIMIT_MAX = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An issuer of invoices: its books, its dialect and its settings."""
+
+    id: int
+    name: str
+    dialect: str
+    zone: str
+    currency: Currency
+    """What its API's amounts are in: the wire does not say."""
+    seller: Party
+    public_url: str | None = None
+    """Origin that links are built from; None takes the request's."""
+    hosts: tuple[str, ...] = ()
+    """Host names that stand for this provider where no token decides."""
+    rate_limit: int = 0
+    """Requests a window and account; 0 is off."""
+    rate_window_seconds: int = 60
+    type_words: tuple[tuple[TypeCode, str], ...] = ()
+    """The provider's own word on the wire for a document type, where its dialect leaves that open."""
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        zone(self.zone)
+        if self.public_url is not None and not _ORIGIN.match(self.public_url):
+            message = f"public_url {self.public_url!r} must be an origin such as https://api.example.com, without a path"
+            raise SettingError(message)
+        if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or self.rate_window_seconds < 1:
+            message = f"a rate limit is 0 (off) to {RATE_LIMIT_MAX} requests in a window of at least one second"
+            raise SettingError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A customer of a provider. Its listed documents are the ordinals `first_ordinal` to `last_ordinal`, without a hole."""
+
+    id: int
+    provider_id: int
+    reference: str
+    """The provider's own name for the customer, unique per provider."""
+    buyer: Party | None
+    first_ordinal: int
+    last_ordinal: int
+    revision: int
+    """Grows with every change of what the account's API shows."""
+
+    @property
+    def listed_total(self) -> int:
+        """How many documents the account's list has: exact, and free."""
+        return self.last_ordinal - self.first_ordinal + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An API key as the ledger keeps it: never the key itself."""
+
+    id: int
+    account_id: int
+    label: str
+    hint: str
+    """The key's first characters, to tell keys apart."""
+    scopes: tuple[str, ...]
+    created_at_us: int
+    expires_at_us: int | None
+    revoked_at_us: int | None
+    last_used_at_us: int | None
+
+
+def check_name(name: str) -> None:
+    """SettingError unless the name is short, lower case and safe in a shell and a URL."""
+    if not _NAME.match(name):
+        message = f"{name!r} is not a usable name: lower-case letters, digits, dot, dash and underscore, at most 63"
+        raise SettingError(message)
+
+
+def generate_token() -> str:
+    """A new API key: `fkt_`, 32 random letters and digits (190 bits), and a checksum that scanners can test."""
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    return f"fkt_{body}{_checksum(body)}"
+
+
+def hash_token(token: str) -> bytes | None:
+    """The SHA-256 under which the ledger keeps a key, or None for what cannot be one."""
+    found = _TOKEN.match(token)
+    if not found or _checksum(found.group(1)) != found.group(2):
+        return None
+    return hashlib.sha256(token.encode("ascii")).digest()
+
+
+def _checksum(body: str) -> str:
+    value = zlib.crc32(body.encode("ascii"))
+    digits = []
+    for _ in range(6):
+        value, digit = divmod(value, 62)
+        digits.append(_ALPHABET[digit])
+    return "".join(reversed(digits))

@@ -1,0 +1,170 @@
+"""The rules a draft must keep before it may take a number. Each is a row of `RULES`, with the standard's id where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from faktura.domain.errors import Fault, fault
+from faktura.domain.invoice import Draft, Period, Totals, TypeCode
+from faktura.domain.money import AMOUNT_MINOR_MAX
+from faktura.domain.party import Party
+from faktura.domain.vat import VatCategory, VatKey
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a rule looks at: the draft, its seller and its computed totals."""
+
+    draft: Draft
+    seller: Party
+    totals: Totals
+
+    def vat_keys(self) -> Iterator[tuple[str, VatKey]]:
+        """Every category and rate named, with its path."""
+        for index, line in enumerate(self.draft.lines):
+            if line.vat:
+                yield f"lines[{index}]", line.vat
+        for index, item in enumerate(self.draft.allowances_charges):
+            if item.vat:
+                yield f"allowances_charges[{index}]", item.vat
+
+
+Check = Callable[[Subject], Iterator[tuple[str, str]]]
+
+
+def _lines_present(subject: Subject) -> Iterator[tuple[str, str]]:
+    if not subject.draft.lines:
+        yield "lines", "a document needs at least one line"
+
+
+def _line_names(subject: Subject) -> Iterator[tuple[str, str]]:
+    for index, line in enumerate(subject.draft.lines):
+        if not line.name.strip():
+            yield f"lines[{index}].name", "a line needs the name of what was sold"
+
+
+def _prices(subject: Subject) -> Iterator[tuple[str, str]]:
+    for index, line in enumerate(subject.draft.lines):
+        if line.unit_price < 0:
+            yield f"lines[{index}].unit_price", "a price cannot be negative; use a negative quantity or an allowance"
+
+
+def _rates(subject: Subject) -> Iterator[tuple[str, str]]:
+    for path, vat in subject.vat_keys():
+        if vat.category is VatCategory.STANDARD and vat.rate <= 0:
+            yield f"{path}.vat_rate", "category S needs a rate above 0"
+
+
+def _untaxed_rates(subject: Subject) -> Iterator[tuple[str, str]]:
+    for path, vat in subject.vat_keys():
+        if vat.category is not VatCategory.STANDARD and vat.rate != 0:
+            yield f"{path}.vat_rate", f"category {vat.category} has rate 0, not {vat.rate}"
+
+
+def _reasons(subject: Subject) -> Iterator[tuple[str, str]]:
+    reasons = dict(subject.draft.exemption_reasons)
+    used = {vat.category for _, vat in subject.vat_keys() if vat.category}
+    for category in sorted(used):
+        if category.needs_reason and not reasons.get(category, "").strip():
+            yield f"exemption_reasons.{category}", f"category {category} needs the reason why no VAT is charged"
+        if not category.needs_reason and category in reasons:
+            yield f"exemption_reasons.{category}", f"category {category} has no exemption reason"
+
+
+def _outside_scope_alone(subject: Subject) -> Iterator[tuple[str, str]]:
+    used = {vat.category for _, vat in subject.vat_keys()}
+    if VatCategory.OUTSIDE_SCOPE in used and len(used) > 1:
+        yield "lines", "category O cannot stand beside another category"
+
+
+def _vat_ids(subject: Subject) -> Iterator[tuple[str, str]]:
+    used = {vat.category for _, vat in subject.vat_keys()}
+    if used & {VatCategory.REVERSE_CHARGE, VatCategory.INTRA_COMMUNITY}:
+        if not subject.seller.vat_id:
+            yield "seller.vat_id", "reverse charge and intra-Community supply need the seller's VAT id"
+        if not subject.draft.buyer.vat_id:
+            yield "buyer.vat_id", "reverse charge and intra-Community supply need the buyer's VAT id"
+
+
+def _seller_tax_id(subject: Subject) -> Iterator[tuple[str, str]]:
+    taxed = any(vat.category is VatCategory.STANDARD for _, vat in subject.vat_keys())
+    if taxed and not (subject.seller.vat_id or subject.seller.tax_number):
+        yield "seller.vat_id", "a seller who charges VAT needs a VAT id or tax number"
+
+
+def _countries(subject: Subject) -> Iterator[tuple[str, str]]:
+    if not subject.seller.country:
+        yield "seller.country", "the seller's country is missing (set it with the provider)"
+
+
+def _buyer_country(subject: Subject) -> Iterator[tuple[str, str]]:
+    if not subject.draft.buyer.country:
+        yield "buyer.country", "the buyer's country is missing"
+
+
+def _periods(subject: Subject) -> Iterator[tuple[str, str]]:
+    periods: list[tuple[str, Period | None]] = [("period", subject.draft.period)]
+    periods += [(f"lines[{index}].period", line.period) for index, line in enumerate(subject.draft.lines)]
+    for path, period in periods:
+        if period and period.start and period.end and period.end < period.start:
+            yield path, f"ends on {period.end}, before it starts on {period.start}"
+
+
+def _due_date(subject: Subject) -> Iterator[tuple[str, str]]:
+    draft = subject.draft
+    if draft.due_date and draft.issue_date and draft.due_date < draft.issue_date:
+        yield "due_date", f"{draft.due_date} is before the issue date {draft.issue_date}"
+
+
+def _preceding(subject: Subject) -> Iterator[tuple[str, str]]:
+    if subject.draft.type_code in {TypeCode.CREDIT_NOTE, TypeCode.DEBIT_NOTE} and subject.draft.preceding_invoice is None:
+        yield "preceding_invoice", "a credit or debit note names the invoice that it corrects"
+
+
+def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:
+    items = [(f"allowances_charges[{index}]", item) for index, item in enumerate(subject.draft.allowances_charges)]
+    for number, line in enumerate(subject.draft.lines):
+        items += [(f"lines[{number}].allowances_charges[{index}]", item) for index, item in enumerate(line.allowances_charges)]
+    for path, item in items:
+        if item.amount_minor < 0:
+            yield f"{path}.amount", "must not be negative; allowance and charge say the direction"
+        if not item.reason.strip():
+            yield f"{path}.reason", "an allowance or charge needs a reason"
+
+
+def _totals_in_bounds(subject: Subject) -> Iterator[tuple[str, str]]:
+    if abs(subject.totals.total_with_vat_minor) > AMOUNT_MINOR_MAX:
+        yield "total_with_vat", "is larger than any amount faktura keeps"
+
+
+def _not_negative(subject: Subject) -> Iterator[tuple[str, str]]:
+    if subject.totals.total_with_vat_minor < 0:
+        yield "total_with_vat", "is negative; what is owed to the buyer is a credit note"
+
+
+RULES: tuple[tuple[str, Check], ...] = (
+    ("BR-16", _lines_present),
+    ("BR-25", _line_names),
+    ("BR-27", _prices),
+    ("BR-S-5", _rates),
+    ("BR-VAT-0", _untaxed_rates),  # ours, for BR-Z-5, BR-E-5, BR-AE-5, BR-IC-5, BR-G-5, BR-O-5 at once
+    ("BR-VAT-10", _reasons),  # ours, for BR-E-10, BR-AE-10, BR-IC-10, BR-G-10, BR-O-10, BR-S-10, BR-Z-10
+    ("BR-O-11", _outside_scope_alone),
+    ("BR-AE-2", _vat_ids),  # and BR-IC-2
+    ("BR-S-2", _seller_tax_id),
+    ("BR-9", _countries),
+    ("BR-11", _buyer_country),
+    ("BR-29", _periods),  # and BR-30
+    ("DUE-DATE", _due_date),
+    ("BR-55", _preceding),
+    ("BR-33", _adjustments),  # and BR-38, BR-42, BR-44
+    ("AMOUNT-MAX", _totals_in_bounds),
+    ("NOT-NEGATIVE", _not_negative),
+)
+
+
+def check(draft: Draft, *, seller: Party, totals: Totals) -> list[Fault]:
+    """All rules that the draft breaks, in the table's order."""
+    subject = Subject(draft, seller, totals)
+    return [fault(rule, path, message) for rule, look in RULES for path, message in look(subject)]
