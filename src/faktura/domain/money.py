@@ -14,6 +14,7 @@ AMOUNT_MINOR_MAX = 10**15
 
 DECIMAL_PLACES_MAX = 8
 INTEGER_DIGITS_MAX = 12
+_EXPONENT_MAX = 40  # beyond it a decimal is nonsense, and writing it out would be costly
 
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
 _CODE = re.compile(r"[A-Z]{3}\Z")
@@ -49,7 +50,7 @@ class Currency:
     def to_minor(self, amount: Decimal | int) -> int:
         """Exact minor units of an amount; ValueError when it has more decimals than the currency or is too large."""
         value = Decimal(amount)
-        if not value.is_finite() or abs(value.adjusted()) > 40:
+        if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
             message = f"{amount} is not an amount of money"
             raise ValueError(message)
         with localcontext(_EXACT):
@@ -109,7 +110,7 @@ def product_minor(quantity: Decimal, price: Decimal, currency: Currency) -> int:
 
 
 def round_ratio(numerator: int, denominator: int) -> int:
-    """numerator / denominator rounded half away from zero; denominator > 0."""
+    """Numerator / denominator rounded half away from zero; denominator > 0."""
     half_up = (2 * abs(numerator) + denominator) // (2 * denominator)
     return half_up if numerator >= 0 else -half_up
 

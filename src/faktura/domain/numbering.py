@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -50,6 +50,24 @@ class Series:
         if self.next_number < 1:
             message = f"the next number of series {self.name} must be 1 or more, not {self.next_number}"
             raise SettingError(message)
+
+
+def take(series: Series, *, count: int, asked: date | None, today: date) -> tuple[int, date, Series]:
+    """The next `count` numbers and their issue date: (first number, date, the series afterwards).
+
+    The date is `asked`, or today; never before the series' last date and never in the future (`today` is the
+    provider's calendar day). InvalidDocumentError otherwise: then nothing may be issued.
+    """
+    issue_date = asked or today
+    if series.last_date and issue_date < series.last_date:
+        message = f"{issue_date} is before {series.last_date}, the last date of series {series.name}: numbers and dates rise together"
+        raise InvalidDocumentError([fault("ISSUE-DATE", "issue_date", message)])
+    if issue_date > today:
+        message = f"{issue_date} is in the future; where the books are kept it is {today}"
+        raise InvalidDocumentError([fault("ISSUE-DATE", "issue_date", message)])
+    starts_again = series.reset is Reset.YEAR and series.last_date is not None and series.last_date.year < issue_date.year
+    first = 1 if starts_again else series.next_number
+    return first, issue_date, replace(series, next_number=first + count, last_date=issue_date)
 
 
 def check_template(template: str, *, reset: Reset) -> None:

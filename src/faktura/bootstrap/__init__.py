@@ -1,0 +1,1 @@
+"""Puts the layers together: the only place that opens storage."""

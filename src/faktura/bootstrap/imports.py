@@ -1,0 +1,137 @@
+"""Files -> ledger: saved answers of a provider's API, and line-item CSV."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from faktura.bootstrap.books import DIALECTS
+from faktura.config import Settings
+from faktura.documents.line_items import ItemRow, Layout, read_rows, to_heard
+from faktura.domain.errors import InputError, WireError
+from faktura.domain.recorded import Change, Heard, Outcome
+from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.importing import record
+from faktura.ledger.ports import Books
+from faktura.storage.spool import Spool
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""A saved answer larger than this is no page of any provider."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did. `tell` hears of every change and fault as it comes."""
+
+    tell: Callable[[Change | str], None]
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    fault_count: int = 0
+    held_count: int = 0
+
+    def fault(self, message: str) -> None:
+        """Count and tell something that did not go in."""
+        self.fault_count += 1
+        self.tell(message)
+
+    def change(self, change: Change) -> None:
+        """Count and tell what became of a document."""
+        self.outcomes[change.outcome] += 1
+        self.tell(change)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything went in and nothing contradicts."""
+        return not self.fault_count and not self.outcomes[Outcome.CONFLICT]
+
+
+Advance = Callable[[int], None]
+"""Hears how many bytes of input were read."""
+
+
+def import_answers(books: Books, *, provider: str, account: str, files: Sequence[Path], report: Report, advance: Advance) -> None:
+    """Record saved answers, list pages and single invoices, in any number and order."""
+    with books.storage.reading() as tx:
+        find_account(tx, find_provider(tx, provider), account)
+    documents = _answers(books, provider, files, report, advance)
+    for change in record(books, provider=provider, documents=((account, heard) for heard in documents)):
+        report.change(change)
+
+
+def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Report, advance: Advance) -> Iterator[Heard]:
+    with books.storage.reading() as tx:
+        provider = find_provider(tx, provider_name)
+    dialect = DIALECTS[provider.dialect]
+    for path in files:
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES_MAX:
+                message = f"{size} bytes is too large for a saved answer"
+                raise InputError(message)
+            answer = dialect.parse_answer(path.read_bytes(), provider=provider)
+        except (OSError, WireError, InputError) as error:
+            report.fault(f"{path}: {error}")
+            continue
+        for fault in answer.faults:
+            report.fault(f"{path}: item {fault.position}: {fault.message}")
+        # A saved answer was seen when it was saved; so a file that is read twice says nothing new.
+        seen_at_us = path.stat().st_mtime_ns // 1000
+        for heard in answer.documents:
+            yield replace(heard, seen_at_us=seen_at_us)
+        advance(size)
+
+
+def import_line_items(books: Books, settings: Settings, *, provider: str, layout: Layout, files: Sequence[Path], report: Report, advance: Advance) -> None:
+    """Record invoices from line-item CSV. Rows are grouped on disk first: those of one invoice may stand anywhere."""
+    with books.storage.reading() as tx:
+        find_provider(tx, provider)
+    with Spool(Path(settings.database.path).parent) as spool:
+        files = _spool_files(spool, files, layout, report, advance)
+        report.held_count = spool.held()
+        documents = _documents(spool, files, layout, report)
+        for change in record(books, provider=provider, documents=documents, create_accounts=True):
+            report.change(change)
+
+
+def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Report, advance: Advance) -> list[Path]:
+    """Read all rows; the same content twice is read once, or its lines would double."""
+    seen: dict[bytes, Path] = {}
+    kept: list[Path] = []
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            if digest in seen:
+                report.tell(f"{path}: has the same content as {seen[digest]}, read once")
+                continue
+            seen[digest] = path
+            kept.append(path)
+            _spool_rows(spool, path, len(kept) - 1, layout, report)
+        except (OSError, InputError) as error:
+            report.fault(str(error) if str(path) in str(error) else f"{path}: {error}")
+            continue
+        advance(path.stat().st_size)
+    return kept
+
+
+def _spool_rows(spool: Spool, path: Path, file: int, layout: Layout, report: Report) -> None:
+    for row in read_rows(path, layout):
+        if isinstance(row, ItemRow):
+            spool.add(number=row.number, account=row.account, created_at_us=row.created_at_us, file=file, line=row.line, fields=row.fields)
+            continue
+        if row.number is not None:
+            spool.hold(row.number)
+        held = f"; invoice {row.number} is held back" if row.number else ""
+        report.fault(f"{path}:{row.line}: {row.message}{held}")
+
+
+def _documents(spool: Spool, files: Sequence[Path], layout: Layout, report: Report) -> Iterator[tuple[str, Heard]]:
+    for group in spool.groups():
+        path = files[group.file]
+        if len(group.accounts) > 1:
+            report.fault(f"{path}: invoice {group.number} names several accounts: {', '.join(sorted(group.accounts))}")
+            continue
+        seen_at_us = path.stat().st_mtime_ns // 1000
+        heard = to_heard(group.rows, number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
+        yield group.accounts.pop(), heard

@@ -1,0 +1,1 @@
+"""The command line: options in, tables or JSON out. Every command is one use case."""

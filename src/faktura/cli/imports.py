@@ -1,0 +1,176 @@
+"""`faktura import`: saved API answers and line-item CSV."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from faktura.bootstrap.imports import Report, import_answers, import_line_items
+from faktura.cli.output import JsonOption, books, print_json
+from faktura.config import read_settings
+from faktura.documents.line_items import Layout, online_retail_layout, with_account
+from faktura.domain.errors import SettingError
+from faktura.domain.money import Currency, parse_decimal
+from faktura.domain.provider import Provider
+from faktura.domain.recorded import Change, Outcome
+from faktura.domain.vat import PriceBasis
+from faktura.ledger.accounts import find_provider
+from faktura.ledger.ports import Books
+
+EXIT_INCOMPLETE = 3
+"""Something was left out or contradicts what is kept; everything else went in."""
+
+
+def import_command(
+    files: Annotated[list[Path], typer.Argument(help="Saved answers (.json) or line items (.csv); a folder stands for its files.")],
+    provider: Annotated[str | None, typer.Option(help="Whose documents; needed when the ledger has several providers.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account they belong to.")] = None,
+    preset: Annotated[str | None, typer.Option(help="A known layout of line items: online-retail.")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="FIELD=HEADER, repeatable. Fields: number, date, quantity, unit_price, name, item_id, account.")
+    ] = None,
+    missing_account: Annotated[str | None, typer.Option(help="The account of rows whose account column is empty; otherwise they are faults.")] = None,
+    credit_prefix: Annotated[str | None, typer.Option(help="Numbers that begin so are credit notes.")] = None,
+    vat_rate: Annotated[str | None, typer.Option(help="Percent, for line items; default 0.")] = None,
+    prices: Annotated[PriceBasis | None, typer.Option(help="Whether prices exclude or include VAT; default net.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Of line items; default the provider's.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of dates in line items; default the provider's.")] = None,
+    encoding: Annotated[str, typer.Option(help="Of line items.")] = "utf-8-sig",
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Record documents of other systems. A second run changes nothing. Exit code 3: something was left out, or contradicts what is kept.
+
+    Examples: faktura import page1.json page2.json --provider vps --account 17850;
+    faktura import lines.csv --provider vps --column account=CustomerID --column number=InvoiceNo --column date=Date --column quantity=Qty
+    --column unit_price=Price --vat-rate 20 --prices net; faktura import *.csv --provider vps --preset online-retail
+    """
+    paths = _expand(files)
+    settings = read_settings(os.environ)
+    report = Report(tell=_teller(as_json=as_json))
+    is_csv = _is_csv(paths, preset=preset, column=column)
+    with books() as opened, _progress() as progress:
+        owner = _provider(opened, provider)
+        task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths if path.is_file()))
+        if is_csv:
+            layout = _layout(owner, preset, column, vat_rate=vat_rate, prices=prices, currency=currency, zone=zone)
+            layout = replace(layout, encoding=encoding)
+            layout = replace(layout, missing_account=missing_account) if missing_account else layout
+            layout = replace(layout, credit_prefix=credit_prefix) if credit_prefix else layout
+            layout = with_account(layout, account) if account else layout
+            import_line_items(
+                opened, settings, provider=owner.name, layout=layout, files=paths, report=report, advance=lambda size: progress.advance(task, size)
+            )
+        else:
+            if account is None:
+                raise SettingError("saved answers do not say whose they are: name the --account")
+            import_answers(opened, provider=owner.name, account=account, files=paths, report=report, advance=lambda size: progress.advance(task, size))
+    _summarize(report, as_json=as_json)
+    if not report.is_clean:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _layout(
+    owner: Provider,
+    preset: str | None,
+    column: list[str] | None,
+    *,
+    vat_rate: str | None,
+    prices: PriceBasis | None,
+    currency: str | None,
+    zone: str | None,
+) -> Layout:
+    if preset not in {None, "online-retail"}:
+        message = f"there is no preset {preset!r}; known: online-retail"
+        raise SettingError(message)
+    base = online_retail_layout() if preset else Layout(columns={}, currency=owner.currency, zone=owner.zone)
+    columns = dict(base.columns)
+    for option in column or ():
+        field, separator, header = option.partition("=")
+        if not separator or not header:
+            message = f"--column {option!r} must be FIELD=HEADER, such as number=InvoiceNo"
+            raise SettingError(message)
+        columns[field] = header
+    try:
+        rate = base.vat_rate if vat_rate is None else parse_decimal(vat_rate)
+        return replace(
+            base,
+            columns=columns,
+            vat_rate=rate,
+            price_basis=prices or base.price_basis,
+            currency=Currency(currency) if currency else base.currency,
+            zone=zone or base.zone,
+        )
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+
+
+def _provider(opened: Books, name: str | None) -> Provider:
+    with opened.storage.reading() as tx:
+        if name is not None:
+            return find_provider(tx, name)
+        known = tx.providers.all()
+    if len(known) != 1:
+        message = f"name the --provider: {', '.join(item.name for item in known) or 'there is none yet'}"
+        raise SettingError(message)
+    return known[0]
+
+
+def _expand(files: list[Path]) -> list[Path]:
+    paths: list[Path] = []
+    for file in files:
+        paths += sorted(item for item in file.iterdir() if item.suffix in {".json", ".csv"}) if file.is_dir() else [file]
+    return paths
+
+
+def _is_csv(paths: list[Path], *, preset: str | None, column: list[str] | None) -> bool:
+    if preset or column:
+        return True
+    kinds = {path.suffix.lower() == ".csv" for path in paths}
+    if len(kinds) > 1:
+        raise SettingError("import saved answers and line items in two commands")
+    return kinds == {True}
+
+
+def _progress() -> Progress:
+    """A bar for people: only where standard error is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+class _teller:  # noqa: N801 - used as a function
+    """Tells of faults and conflicts as they come; with --json of every document, a line each."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def __call__(self, event: Change | str) -> None:
+        if isinstance(event, str):
+            print(f"faktura: {event}", file=sys.stderr)
+            if self._as_json:
+                print_json({"fault": event})
+        elif self._as_json:
+            differences = [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in event.differences]
+            print_json({"id": event.invoice_id, "number": event.number, "outcome": event.outcome.value, "differences": differences})
+        elif event.outcome is Outcome.CONFLICT:
+            print(f"faktura: conflict in {event.number} (id {event.invoice_id}): {'; '.join(map(str, event.differences))}", file=sys.stderr)
+
+
+def _summarize(report: Report, *, as_json: bool) -> None:
+    counts = {outcome.value: report.outcomes[outcome] for outcome in Outcome}
+    if as_json:
+        print_json({"summary": counts | {"faults": report.fault_count, "held_back": report.held_count}})
+        return
+    changed = sum(report.outcomes.values()) - report.outcomes[Outcome.UNCHANGED]
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    typer.echo(f"{', '.join(parts) or 'no documents'}{'' if changed else '; nothing changed'}")
+    if report.fault_count:
+        held = f", {report.held_count} invoices held back" if report.held_count else ""
+        typer.echo(f"{report.fault_count} faults{held}: see above", err=True)

@@ -1,0 +1,220 @@
+"""Commands on documents: issue, list, show, pay, credit."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faktura.cli.output import JsonOption, amount, books, invoice_json, print_json, print_table, shown
+from faktura.domain.calendar import parse_date
+from faktura.domain.draft import parse_draft
+from faktura.domain.errors import InputError, SettingError
+from faktura.domain.money import canonical, parse_decimal
+from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.queries import Statement, get_invoice, list_invoices
+
+invoices = typer.Typer(no_args_is_help=True, help="Invoices, pro-formas, credit and debit notes.")
+
+LIST_LIMIT = 50
+
+
+@invoices.command("issue")
+def invoice_issue(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    account: Annotated[str, typer.Argument(help="The account's reference.")],
+    file: Annotated[Path, typer.Argument(help="The document: JSON, or TOML with the ending .toml; - is JSON from standard input.")],
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Issue a document. All its mistakes are named at once, and then nothing is written and no number taken.
+
+    Example: faktura invoice issue vps 17850 invoice.toml
+    """
+    data = _read_document(file)
+    with books() as opened:
+        with opened.storage.reading() as tx:
+            owner = find_provider(tx, provider)
+            target = find_account(tx, owner, account)
+        draft = parse_draft(data, currency=owner.currency, buyer=target.buyer)
+        invoice = issue(opened, account_id=target.id, draft=draft)
+        _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
+
+
+@invoices.command("list")
+def invoice_list(
+    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only of accounts with this reference.")] = None,
+    number: Annotated[str | None, typer.Option(help="Only this number.")] = None,
+    is_open: Annotated[bool, typer.Option("--open", help="Only with an amount known to be due.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; default {LIST_LIMIT}, with --json all.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """List documents of all providers, newest first. --json prints a document a line.
+
+    Example: faktura invoice list --provider vps --open
+    """
+    count = limit or (sys.maxsize if as_json else LIST_LIMIT)
+    with books() as opened:
+        found = list_invoices(opened, provider=provider, account=account, number=number, is_open=is_open, limit=count)
+        if as_json:
+            for item in found:
+                print_json(invoice_json(item.invoice, item.standing, provider=item.provider, account=item.account, whole=False))
+            return
+        columns = ["id", "provider", "account", "type", "number", "issue date", "total", "due"]
+        rows = [
+            [
+                item.invoice.id,
+                item.provider,
+                item.account,
+                item.invoice.type_code.label if item.invoice.type_code else item.invoice.source_type,
+                item.invoice.number,
+                item.invoice.issue_date,
+                shown(item.invoice.total_with_vat_minor, item.invoice.currency),
+                shown(item.standing.due_minor, item.invoice.currency),
+            ]
+            for item in found
+        ]
+        print_table(columns, rows, right=frozenset({"total", "due"}))
+        if limit is None and len(rows) == LIST_LIMIT:
+            typer.echo(f"The newest {LIST_LIMIT}; --limit shows more.", err=True)
+
+
+@invoices.command("show")
+def invoice_show(
+    invoice_id: Annotated[int, typer.Argument(help="The ledger id, from `invoice list`.")],
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Show a document whole.
+
+    Example: faktura invoice show 10000000027 --json
+    """
+    with books() as opened:
+        _show(get_invoice(opened, invoice_id=invoice_id), as_json=as_json)
+
+
+def pay_command(
+    invoice_id: Annotated[int, typer.Argument(help="The ledger id of what is paid.")],
+    paid: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 108 or 10.02, in the document's currency.")],
+    also: Annotated[list[int] | None, typer.Option("--also", help="Another document that the payment covers, after the first; repeatable.")] = None,
+    on: Annotated[str | None, typer.Option("--date", help="Value date; default today.")] = None,
+    reference: Annotated[str | None, typer.Option(help="The bank's reference.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Record a payment. What is over becomes credit of the account.
+
+    Example: faktura pay 10000000027 108 --date 2024-09-01 --reference "SEPA 4711"
+    """
+    with books() as opened:
+        target = get_invoice(opened, invoice_id=invoice_id)
+        money = target.invoice.currency
+        try:
+            amount_minor = money.to_minor(parse_decimal(paid))
+            paid_on = parse_date(on) if on else None
+        except ValueError as error:
+            raise SettingError(str(error)) from error
+        result = pay(
+            opened,
+            account_id=target.account.id,
+            amount_minor=amount_minor,
+            currency=money,
+            paid_on=paid_on,
+            invoice_ids=[invoice_id, *(also or ())],
+            reference=reference,
+        )
+        if as_json:
+            print_json(
+                {
+                    "id": result.payment.id,
+                    "amount": amount(result.payment.amount_minor, money),
+                    "paid_on": result.payment.paid_on.isoformat(),
+                    "allocations": [{"invoice_id": item.invoice_id, "amount": amount(item.amount_minor, money)} for item in result.allocations],
+                    "credit": amount(result.credit_minor, money),
+                }
+            )
+            return
+        for item in result.allocations:
+            settled = get_invoice(opened, invoice_id=item.invoice_id)
+            typer.echo(f"{settled.invoice.number}: {money.format(item.amount_minor)} paid, {shown(settled.standing.due_minor, money)} due")
+        if result.credit_minor:
+            typer.echo(f"{money.format(result.credit_minor)} is credit of the account")
+
+
+def credit_command(
+    invoice_id: Annotated[int, typer.Argument(help="The ledger id of the invoice to credit.")],
+    line: Annotated[list[str] | None, typer.Option("--line", help="Credit only this much of a line: NUMBER=QUANTITY, counted from 1; repeatable.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why; shown on the credit note.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Issue a credit note for an invoice, or for parts of its lines.
+
+    Example: faktura credit 10000000027 --line 2=1 --note "one month too much"
+    """
+    with books() as opened:
+        target = get_invoice(opened, invoice_id=invoice_id)
+        quantities = _quantities(line) if line else None
+        invoice = credit(opened, account_id=target.account.id, invoice_id=invoice_id, quantities=quantities, note=note)
+        _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
+
+
+def _quantities(options: list[str]) -> dict[int, Decimal]:
+    quantities = {}
+    for option in options:
+        number, _, quantity = option.partition("=")
+        try:
+            quantities[int(number)] = parse_decimal(quantity)
+        except ValueError as error:
+            message = f"--line {option!r} must be NUMBER=QUANTITY, such as 2=1"
+            raise SettingError(message) from error
+    return quantities
+
+
+def _read_document(file: Path) -> object:
+    try:
+        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        if file.suffix == ".toml":
+            return tomllib.loads(text.decode(), parse_float=Decimal)
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_no_repeats)
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"{file}: {error}"
+        raise InputError(message) from error
+
+
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object names a key twice")
+    return found
+
+
+def _show(statement: Statement, *, as_json: bool) -> None:
+    invoice, standing = statement.invoice, statement.standing
+    if as_json:
+        print_json(invoice_json(invoice, standing, provider=statement.provider.name, account=statement.account.reference, whole=True))
+        return
+    money = invoice.currency
+    label = invoice.type_code.label if invoice.type_code else invoice.source_type
+    typer.echo(f"{label} {invoice.number} of {invoice.issue_date} ({statement.provider.name}, account {statement.account.reference}, id {invoice.id})")
+    if invoice.buyer:
+        typer.echo(f"buyer: {invoice.buyer.name}")
+    if invoice.lines:
+        rows = [[line.name, canonical(line.quantity), canonical(line.unit_price), shown(line.line_total_minor, money)] for line in invoice.lines]
+        print_table(["line", "quantity", "unit price", "total"], rows, right=frozenset({"quantity", "unit price", "total"}))
+    _show_totals(statement)
+
+
+def _show_totals(statement: Statement) -> None:
+    invoice, standing = statement.invoice, statement.standing
+    terms = {
+        "without VAT": invoice.total_without_vat_minor,
+        "VAT": invoice.vat_total_minor,
+        "with VAT": invoice.total_with_vat_minor,
+        "paid": standing.paid_minor,
+        "due": standing.due_minor,
+    }
+    print_table(["", "amount"], [[name, shown(value, invoice.currency)] for name, value in terms.items()], right=frozenset({"amount"}))

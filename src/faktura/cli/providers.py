@@ -1,0 +1,312 @@
+"""Commands that set up providers, accounts, series and tokens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from faktura.bootstrap.books import DIALECTS, default_series
+from faktura.cli.output import JsonOption, books, instant, print_json, print_table
+from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
+from faktura.domain.errors import SettingError
+from faktura.domain.invoice import TypeCode
+from faktura.domain.money import Currency
+from faktura.domain.numbering import Series
+from faktura.domain.party import Party
+from faktura.domain.provider import Account, Provider, Token
+from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, revoke_token, set_next_wire_id, set_provider, set_series
+
+providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
+accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
+series = typer.Typer(no_args_is_help=True, help="Number series of a provider.")
+tokens = typer.Typer(no_args_is_help=True, help="API tokens of accounts.")
+
+_SECONDS_PER_DAY = 86_400
+
+
+@providers.command("add")
+def provider_add(
+    name: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, dot, dash, underscore.")],
+    dialect: Annotated[str, typer.Option(help=f"The API it speaks: {', '.join(DIALECTS)}.")],
+    seller_name: Annotated[str, typer.Option(help="The seller's legal name (BT-27).")],
+    seller_country: Annotated[str | None, typer.Option(help="ISO 3166-1 code, such as BG (BT-40).")] = None,
+    seller_vat_id: Annotated[str | None, typer.Option(help="With country prefix (BT-31).")] = None,
+    seller_street: Annotated[str | None, typer.Option()] = None,
+    seller_city: Annotated[str | None, typer.Option()] = None,
+    seller_post_code: Annotated[str | None, typer.Option()] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of the books; default: the dialect's.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Currency of the API's amounts; default: the dialect's.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Origin for links, such as https://api.example.com.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="Host name that stands for this provider; repeatable.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off; default: the dialect's.")] = None,
+    rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
+    credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
+    debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
+    next_id: Annotated[int | None, typer.Option(help="The id that the API shows for the next document.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Add a provider, and the ledger itself if there is none.
+
+    Example: faktura provider add vps --dialect vpsbg --seller-name "Hosting OOD" --seller-country BG --seller-vat-id BG123456789
+    """
+    if dialect not in DIALECTS:
+        message = f"there is no dialect {dialect!r}; known: {', '.join(DIALECTS)}"
+        raise SettingError(message)
+    defaults = DIALECTS[dialect].defaults
+    words = ((TypeCode.CREDIT_NOTE, credit_note_word), (TypeCode.DEBIT_NOTE, debit_note_word))
+    provider = Provider(
+        id=0,
+        name=name,
+        dialect=dialect,
+        zone=zone or defaults.zone,
+        currency=Currency(currency) if currency else defaults.currency,
+        seller=Party(name=seller_name, country=seller_country, vat_id=seller_vat_id, street=seller_street, city=seller_city, post_code=seller_post_code),
+        public_url=public_url,
+        hosts=tuple(host or ()),
+        rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
+        rate_window_seconds=rate_window or defaults.rate_window_seconds,
+        type_words=tuple((code, word) for code, word in words if word),
+    )
+    with books(create=True) as opened:
+        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect]))
+        if next_id:
+            set_next_wire_id(opened, provider=name, next_wire_id=next_id)
+    _show_providers([provider], as_json=as_json)
+
+
+@providers.command("set")
+def provider_set(
+    name: Annotated[str, typer.Argument()],
+    public_url: Annotated[str | None, typer.Option(help="Origin for links; an empty text takes the request's.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="Host names, replacing those there are.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
+    rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Change a provider's settings; a running server follows within a second.
+
+    Example: faktura provider set vps --rate-limit 0
+    """
+
+    def change(provider: Provider) -> Provider:
+        return replace(
+            provider,
+            public_url=provider.public_url if public_url is None else public_url or None,
+            hosts=provider.hosts if host is None else tuple(host),
+            rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
+            rate_window_seconds=rate_window or provider.rate_window_seconds,
+        )
+
+    with books() as opened:
+        provider = set_provider(opened, name=name, change=change)
+    _show_providers([provider], as_json=as_json)
+
+
+@providers.command("list")
+def provider_list(as_json: Annotated[bool, JsonOption] = False) -> None:
+    """List the providers.
+
+    Example: faktura provider list --json
+    """
+    with books() as opened, opened.storage.reading() as tx:
+        found = tx.providers.all()
+    _show_providers(found, as_json=as_json)
+
+
+@accounts.command("add")
+def account_add(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    reference: Annotated[str, typer.Argument(help="The provider's own name for the customer.")],
+    name: Annotated[str | None, typer.Option(help="The buyer's name (BT-44); without it documents must bring their buyer.")] = None,
+    country: Annotated[str | None, typer.Option(help="ISO 3166-1 code (BT-55).")] = None,
+    vat_id: Annotated[str | None, typer.Option(help="With country prefix (BT-48).")] = None,
+    registration_id: Annotated[str | None, typer.Option(help="Company register number, such as the EIK (BT-47).")] = None,
+    street: Annotated[str | None, typer.Option()] = None,
+    city: Annotated[str | None, typer.Option()] = None,
+    post_code: Annotated[str | None, typer.Option()] = None,
+    email: Annotated[str | None, typer.Option()] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Add an account.
+
+    Example: faktura account add vps 17850 --name "Primer EOOD" --country BG
+    """
+    details = {"country": country, "vat_id": vat_id, "registration_id": registration_id, "street": street, "city": city}
+    details |= {"post_code": post_code, "email": email}
+    if name is None and any(details.values()):
+        raise SettingError("a buyer needs a --name")
+    buyer = Party(name=name, **details) if name else None
+    with books() as opened:
+        account = add_account(opened, provider=provider, reference=reference, buyer=buyer)
+    _show_accounts([account], as_json=as_json)
+
+
+@accounts.command("list")
+def account_list(provider: Annotated[str, typer.Argument(help="The provider's name.")], as_json: Annotated[bool, JsonOption] = False) -> None:
+    """List a provider's accounts, with how many documents each one's API list has.
+
+    Example: faktura account list vps
+    """
+    with books() as opened, opened.storage.reading() as tx:
+        found = tx.accounts.all(find_provider(tx, provider).id)
+    _show_accounts(found, as_json=as_json)
+
+
+@series.command("list")
+def series_list(provider: Annotated[str, typer.Argument(help="The provider's name.")], as_json: Annotated[bool, JsonOption] = False) -> None:
+    """List a provider's number series.
+
+    Example: faktura series list vps
+    """
+    with books() as opened, opened.storage.reading() as tx:
+        found = tx.series.all(find_provider(tx, provider).id)
+    _show_series(found, as_json=as_json)
+
+
+@series.command("set")
+def series_set(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    name: Annotated[str, typer.Argument(help="The series' name.")],
+    next_number: Annotated[int | None, typer.Option("--next", min=1, help="The next number; never lower than it is.")] = None,
+    template: Annotated[str | None, typer.Option(help="Such as {seq:010d} or {year}-{seq:06d}.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Set the next number or the template of a series: nobody starts at zero.
+
+    Example: faktura series set vps invoice --next 1595
+    """
+    with books() as opened:
+        changed = set_series(opened, provider=provider, name=name, next_number=next_number, template=template)
+    _show_series([changed], as_json=as_json)
+
+
+@tokens.command("create")
+def token_create(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    account: Annotated[str, typer.Argument(help="The account's reference.")],
+    label: Annotated[str, typer.Option(help="What the token is for.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="A Write key; otherwise it may only read.")] = False,
+    days: Annotated[int | None, typer.Option(min=1, help="Expires after so many days.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Expires at the start of this date (UTC), such as 2027-01-01.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Create a token. It is shown once: the ledger keeps only its hash.
+
+    Example: faktura token create vps 17850 --label bookkeeping --days 365
+    """
+    expires_at_us = None
+    if expires is not None:
+        try:
+            expires_at_us = midnight(parse_date(expires), "UTC")
+        except ValueError as error:
+            raise SettingError(str(error)) from error
+    elif days:
+        expires_at_us = (int(time.time()) + days * _SECONDS_PER_DAY) * MICROSECONDS
+    scopes = ("read", "write") if write else ("read",)
+    with books() as opened:
+        key, token = create_token(opened, provider=provider, reference=account, label=label, scopes=scopes, expires_at_us=expires_at_us)
+    if as_json:
+        print_json({"token": key} | _token_json(token))
+    else:
+        typer.echo(key)
+
+
+@tokens.command("list")
+def token_list(provider: Annotated[str, typer.Argument(help="The provider's name.")], as_json: Annotated[bool, JsonOption] = False) -> None:
+    """List the tokens of a provider's accounts: never the keys themselves.
+
+    Example: faktura token list vps
+    """
+    with books() as opened, opened.storage.reading() as tx:
+        owner = find_provider(tx, provider)
+        references = {account.id: account.reference for account in tx.accounts.all(owner.id)}
+        rows = [_token_json(token) | {"account": references[token.account_id]} for token in tx.accounts.tokens(owner.id)]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["id", "account", "label", "begins", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"]
+        print_table(columns, [[_cell(row[key]) for key in columns] for row in rows])
+
+
+@tokens.command("revoke")
+def token_revoke(token_id: Annotated[int, typer.Argument(help="The token's id, from `token list`.")]) -> None:
+    """Revoke a token, from now on.
+
+    Example: faktura token revoke 10000000003
+    """
+    with books() as opened:
+        revoke_token(opened, token_id=token_id)
+
+
+def _show_providers(found: list[Provider], *, as_json: bool) -> None:
+    rows = [
+        {
+            "id": item.id,
+            "name": item.name,
+            "dialect": item.dialect,
+            "zone": item.zone,
+            "currency": item.currency.code,
+            "seller": item.seller.to_mapping(),
+            "public_url": item.public_url,
+            "hosts": item.hosts,
+            "rate_limit": item.rate_limit,
+            "rate_window_seconds": item.rate_window_seconds,
+        }
+        for item in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["name", "dialect", "zone", "currency", "public_url", "rate_limit", "rate_window_seconds"]
+    print_table([*columns, "seller"], [[*(row[key] for key in columns), item.seller.name] for row, item in zip(rows, found, strict=True)])
+
+
+def _show_accounts(found: list[Account], *, as_json: bool) -> None:
+    rows = [
+        {"id": item.id, "reference": item.reference, "listed": item.listed_total, "buyer": item.buyer.to_mapping() if item.buyer else None} for item in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["id", "reference", "listed", "buyer"]
+    print_table(columns, [[item.id, item.reference, item.listed_total, item.buyer.name if item.buyer else None] for item in found])
+
+
+def _show_series(found: list[Series], *, as_json: bool) -> None:
+    rows = [
+        {
+            "name": item.name,
+            "type_codes": [code.value for code in item.type_codes],
+            "method": item.method.value,
+            "template": item.template,
+            "next_number": item.next_number,
+            "last_date": item.last_date.isoformat() if item.last_date else None,
+            "reset": item.reset.value,
+        }
+        for item in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    columns = list(rows[0]) if rows else ["name"]
+    print_table(columns, [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _token_json(token: Token) -> dict[str, object]:
+    return {
+        "id": token.id,
+        "label": token.label,
+        "begins": token.hint,
+        "scopes": token.scopes,
+        "created_at": instant(token.created_at_us),
+        "expires_at": instant(token.expires_at_us),
+        "revoked_at": instant(token.revoked_at_us),
+        "last_used_at": instant(token.last_used_at_us),
+    }
+
+
+def _cell(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,100 @@
+"""`faktura serve`, `demo`, `migrate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faktura.bootstrap.books import DIALECTS, migrate, open_books
+from faktura.bootstrap.demo import make_demo
+from faktura.cli.output import JsonOption, books, print_json
+from faktura.config import DatabaseUrl, read_settings
+from faktura.domain.errors import SettingError
+from faktura.server.app import App
+from faktura.server.serve import run
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotated[bool, JsonOption] = False) -> None:
+    """Serve the provider APIs from the ledger, until SIGTERM or Ctrl-C.
+
+    Example: FAKTURA_DATABASE=sqlite:////var/lib/faktura/ledger.db faktura serve --port 8000
+    """
+    settings = read_settings(os.environ)
+
+    def ready(bound: int) -> None:
+        url = _url(host, bound)
+        if as_json:
+            print_json({"url": url})
+        else:
+            typer.echo(f"faktura serves {settings.database.path} on {url}")
+        sys.stdout.flush()
+
+    with books() as opened:
+        run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
+
+
+def demo_command(
+    port: Port = 8000,
+    data: Annotated[Path, typer.Option(help="Folder of the demo's ledger; made if it is not there, used again if it is.")] = Path("faktura-demo"),
+    host: Host = "127.0.0.1",
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Make a ledger with both providers' documented sample invoices, and serve it.
+
+    Example: faktura demo --port 0 --data /tmp/demo --json
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the demo's folder cannot be made: {error}"
+        raise SettingError(message) from error
+    settings = replace(read_settings(os.environ), database=DatabaseUrl(path=str(data / "ledger.db")))
+
+    with open_books(settings, create=True) as opened:
+        tokens = make_demo(opened, data)
+
+        def ready(bound: int) -> None:
+            url = _url(host, bound)
+            if as_json:
+                print_json({"url": url, "tokens": tokens})
+            else:
+                typer.echo(_welcome(url, tokens, data / "ledger.db"))
+            sys.stdout.flush()
+
+        run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
+
+
+def migrate_command(as_json: Annotated[bool, JsonOption] = False) -> None:
+    """Bring the ledger to this release's schema and renderings; make it if there is none.
+
+    Example: faktura migrate
+    """
+    done = migrate(read_settings(os.environ))
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo("\n".join(done) or "nothing to do")
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _welcome(url: str, tokens: dict[str, str], ledger: Path) -> str:
+    return f"""The demo is ready; its ledger is {ledger}. Ctrl-C stops it.
+
+VPSBG's list of invoices:
+  curl -H 'Authorization: Bearer {tokens["vpsbg"]}' '{url}/v1/invoices?page=1'
+
+checkdomain's list, and one invoice:
+  curl -H 'Authorization: Bearer {tokens["checkdomain"]}' '{url}/v1/invoices?page=1&limit=10'
+  curl -H 'Authorization: Bearer {tokens["checkdomain"]}' '{url}/v1/invoices/1'
+"""

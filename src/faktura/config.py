@@ -1,0 +1,75 @@
+"""Settings: environment variables that begin with FAKTURA_. Every one is listed in docs/reference/settings.md."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from faktura.domain.errors import SettingError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrl:
+    """Which ledger to use."""
+
+    path: str
+    page_count_max: int | None = None
+    """SQLite's own limit on the file, in pages of 4 KiB: a quota."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says."""
+
+    database: DatabaseUrl
+    trusted_proxies: tuple[Network, ...] = ()
+    """Peers whose X-Forwarded-Proto and X-Forwarded-Host are believed."""
+    default_provider: str | None = None
+    """Who answers where neither token nor Host decides; otherwise the oldest provider."""
+    access_log: bool = True
+    actor: str = "operator"
+    """Who the journal says did what commands do."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of an environment; SettingError names the variable that cannot be used."""
+    return Settings(
+        database=parse_database_url(environment.get("FAKTURA_DATABASE") or "sqlite:///faktura.db"),
+        trusted_proxies=tuple(_network(text) for text in environment.get("FAKTURA_TRUSTED_PROXIES", "").split(",") if text.strip()),
+        default_provider=environment.get("FAKTURA_DEFAULT_PROVIDER") or None,
+        access_log=_switch("FAKTURA_ACCESS_LOG", environment.get("FAKTURA_ACCESS_LOG") or "on"),
+        actor=environment.get("FAKTURA_ACTOR") or environment.get("USER") or "operator",
+    )
+
+
+def parse_database_url(url: str) -> DatabaseUrl:
+    """`sqlite:///relative/path`, `sqlite:////absolute/path`; `?page_count_max=N` bounds the file."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
+        message = f"FAKTURA_DATABASE must be sqlite:///PATH (four slashes before an absolute path), not {url!r}"
+        raise SettingError(message)
+    pages = options.get("page_count_max", "")
+    if "page_count_max" in options and not (pages.isascii() and pages.isdigit() and int(pages) > 0):
+        message = f"page_count_max in FAKTURA_DATABASE must be a number of pages, not {pages!r}"
+        raise SettingError(message)
+    return DatabaseUrl(path=unquote(parts.path.removeprefix("/")), page_count_max=int(pages) if pages else None)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError as error:
+        message = f"FAKTURA_TRUSTED_PROXIES: {text.strip()!r} is not an IP address or network"
+        raise SettingError(message) from error
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in {"on", "off"}:
+        message = f"{name} must be on or off, not {text!r}"
+        raise SettingError(message)
+    return text == "on"

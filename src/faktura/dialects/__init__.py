@@ -1,0 +1,1 @@
+"""Dialects: the only place where a provider's words and shapes appear."""

@@ -1,0 +1,1 @@
+"""Files of invoices that speak no provider's dialect, in and out."""

@@ -1,0 +1,187 @@
+"""Setting up: providers with their series, accounts, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from faktura.domain.errors import ConflictError, NotFoundError, SettingError
+from faktura.domain.numbering import Series
+from faktura.domain.party import Party
+from faktura.domain.provider import Account, Provider, Token, generate_token, hash_token
+from faktura.ledger.journal import Event, write
+from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.standing import FIRST_ORDINAL
+
+IDS_PER_PROVIDER = 10**10
+"""Each provider numbers its own rows; the provider's id times this makes them unique in the ledger and exact in JSON."""
+
+REFERENCE_LENGTH_MAX = 200
+SCOPES = ("read", "write")
+
+
+def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]) -> Provider:
+    """Write a provider (its id is given here) and its series; ConflictError when the name is taken."""
+    if provider.dialect not in books.dialects:
+        message = f"there is no dialect {provider.dialect!r}; known: {', '.join(sorted(books.dialects))}"
+        raise SettingError(message)
+    now_us = books.clock()
+    with books.storage.writing() as tx:
+        if tx.providers.find(provider.name):
+            message = f"there is a provider {provider.name!r} already"
+            raise ConflictError(message)
+        provider = replace(provider, id=1 + max((known.id for known in tx.providers.all()), default=0))
+        tx.providers.insert(provider, created_at_us=now_us, first_id=provider.id * IDS_PER_PROVIDER + 1)
+        for item in series:
+            tx.series.insert(replace(item, provider_id=provider.id))
+        _journal(tx, books, provider.id, Event(name="provider.added", payload=provider, subject_id=provider.id), now_us)
+    return provider
+
+
+def set_provider(books: Books, *, name: str, change: Callable[[Provider], Provider]) -> Provider:
+    """Change a provider's settings; name, dialect, zone and currency stay what its documents were made with."""
+    now_us = books.clock()
+    with books.storage.writing() as tx:
+        current = find_provider(tx, name)
+        changed = change(current)
+        fixed = ("id", "name", "dialect", "zone", "currency")
+        if any(getattr(changed, term) != getattr(current, term) for term in fixed):
+            raise ConflictError("name, dialect, zone and currency of a provider cannot change")
+        tx.providers.set(changed)
+        _journal(tx, books, current.id, Event(name="provider.set", payload=changed, subject_id=current.id), now_us)
+    return changed
+
+
+def find_provider(tx: Transaction, name: str) -> Provider:
+    """The provider of that name, or NotFoundError naming those there are."""
+    provider = tx.providers.find(name)
+    if provider is None:
+        known = ", ".join(item.name for item in tx.providers.all()) or "none yet"
+        message = f"there is no provider {name!r}; known: {known}"
+        raise NotFoundError(message)
+    return provider
+
+
+def find_account(tx: Transaction, provider: Provider, reference: str) -> Account:
+    """The provider's account of that reference, or NotFoundError."""
+    account = tx.accounts.find(provider.id, reference)
+    if account is None:
+        message = f"provider {provider.name!r} has no account {reference!r}"
+        raise NotFoundError(message)
+    return account
+
+
+def add_account(books: Books, *, provider: str, reference: str, buyer: Party | None) -> Account:
+    """Write an account; ConflictError when the provider has one of that reference."""
+    with books.storage.writing() as tx:
+        owner = find_provider(tx, provider)
+        if tx.accounts.find(owner.id, reference):
+            message = f"provider {provider!r} has an account {reference!r} already"
+            raise ConflictError(message)
+        return insert_account(tx, books, owner, reference=reference, buyer=buyer)
+
+
+def insert_account(tx: Transaction, books: Books, provider: Provider, *, reference: str, buyer: Party | None) -> Account:
+    """Write an account inside a running transaction."""
+    if not 0 < len(reference) <= REFERENCE_LENGTH_MAX or not reference.isprintable() or reference != reference.strip():
+        message = f"{reference[:40]!r} is not a usable account reference: 1 to {REFERENCE_LENGTH_MAX} printable characters"
+        raise SettingError(message)
+    now_us = books.clock()
+    taken = tx.providers.take(provider.id, ids=1, entries=1)
+    account = Account(
+        id=taken.first_id,
+        provider_id=provider.id,
+        reference=reference,
+        buyer=buyer,
+        first_ordinal=FIRST_ORDINAL,
+        last_ordinal=FIRST_ORDINAL - 1,
+        revision=0,
+    )
+    tx.accounts.insert(account, created_at_us=now_us)
+    event = Event(name="account.added", payload=account, account_id=account.id, subject_id=account.id)
+    write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
+    return account
+
+
+def create_token(
+    books: Books,
+    *,
+    provider: str,
+    reference: str,
+    label: str = "",
+    scopes: tuple[str, ...] = ("read",),
+    expires_at_us: int | None = None,
+) -> tuple[str, Token]:
+    """A new token for an account: the key itself, to be shown once, and what the ledger keeps of it."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        message = f"a token's scopes are {' and '.join(SCOPES)}, not {', '.join(unknown) or 'none'}"
+        raise SettingError(message)
+    now_us = books.clock()
+    if expires_at_us is not None and expires_at_us <= now_us:
+        raise SettingError("the token would have expired already")
+    key = generate_token()
+    token_hash = hash_token(key)
+    if token_hash is None:
+        raise AssertionError("a generated token hashes")
+    with books.storage.writing() as tx:
+        owner = find_provider(tx, provider)
+        account = find_account(tx, owner, reference)
+        taken = tx.providers.take(owner.id, ids=1, entries=1)
+        token = Token(
+            id=taken.first_id,
+            account_id=account.id,
+            label=label,
+            hint=key[:8],
+            scopes=scopes,
+            created_at_us=now_us,
+            expires_at_us=expires_at_us,
+            revoked_at_us=None,
+            last_used_at_us=None,
+        )
+        tx.accounts.insert_token(token, token_hash=token_hash)
+        event = Event(name="token.created", payload=token, account_id=account.id, subject_id=token.id)
+        write(tx, provider_id=owner.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
+    return key, token
+
+
+def revoke_token(books: Books, *, token_id: int) -> None:
+    """Revoke a token from now on; revoking it again changes nothing. NotFoundError for an id that never was."""
+    now_us = books.clock()
+    with books.storage.writing() as tx:
+        if tx.accounts.revoke_token(token_id, revoked_at_us=now_us):
+            provider_id = token_id // IDS_PER_PROVIDER
+            _journal(tx, books, provider_id, Event(name="token.revoked", payload=token_id, subject_id=token_id), now_us)
+        elif not tx.accounts.token_exists(token_id):
+            message = f"there is no token {token_id}"
+            raise NotFoundError(message)
+
+
+def set_series(books: Books, *, provider: str, name: str, next_number: int | None = None, template: str | None = None) -> Series:
+    """Set a series' next number or template. A counter never goes back: that would repeat numbers."""
+    now_us = books.clock()
+    with books.storage.writing() as tx:
+        owner = find_provider(tx, provider)
+        series = {item.name: item for item in tx.series.all(owner.id)}
+        if name not in series:
+            message = f"provider {provider!r} has no series {name!r}; known: {', '.join(series)}"
+            raise NotFoundError(message)
+        current = tx.series.lock(series[name])
+        changed = replace(current, next_number=next_number or current.next_number, template=template or current.template)
+        if changed.next_number < current.next_number:
+            message = f"series {name!r} has used its numbers up to {current.next_number - 1}; the next cannot be {next_number}"
+            raise ConflictError(message)
+        tx.series.set(changed)
+        _journal(tx, books, owner.id, Event(name="series.set", payload=changed), now_us)
+    return changed
+
+
+def set_next_wire_id(books: Books, *, provider: str, next_wire_id: int) -> None:
+    """Set the id that the provider's API shows for the next document: no provider starts at one. It never goes back."""
+    with books.storage.writing() as tx:
+        tx.providers.raise_wire_id(find_provider(tx, provider).id, next_wire_id)
+
+
+def _journal(tx: Transaction, books: Books, provider_id: int, event: Event, now_us: int) -> None:
+    taken = tx.providers.take(provider_id, entries=1)
+    write(tx, provider_id=provider_id, taken=taken, events=[event], actor=books.actor, now_us=now_us)

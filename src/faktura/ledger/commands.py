@@ -1,0 +1,316 @@
+"""Issue, pay, credit. Lock order: accounts ascending, series, counter; after the numbers are taken only inserts follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from faktura.domain.calendar import legal_date
+from faktura.domain.credit_note import credit_draft
+from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
+from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, Totals, TypeCode
+from faktura.domain.money import Currency
+from faktura.domain.numbering import NumberMethod, Series, render_number, take
+from faktura.domain.payment import Allocation, Payment, Standing, allocate
+from faktura.domain.provider import Account, Provider
+from faktura.domain.rules import check
+from faktura.domain.totals import compute
+from faktura.ledger.journal import Event, write
+from faktura.ledger.ports import Books, Taken, Transaction
+from faktura.ledger.standing import current_standing, is_owed, publish, refresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A draft that keeps every rule, before it takes a number."""
+
+    draft: Draft
+    lines: tuple[InvoiceLine, ...]
+    allowances_charges: tuple[AllowanceCharge, ...]
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentResult:
+    """A payment, what it settled and what of it is now credit of the account."""
+
+    payment: Payment
+    allocations: tuple[Allocation, ...]
+    credit_minor: int
+
+
+def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
+    """Issue a document: check it, take its number and date together, close it.
+
+    Raises InvalidDocumentError with every fault; then nothing is written and no number is taken.
+    """
+    with books.storage.writing() as tx:
+        account = _lock(tx, account_id)
+        provider = tx.providers.get(account.provider_id)
+        return _issue(tx, books, provider, account, draft)
+
+
+def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Invoice:
+    """Issue a credit note for all of an issued document, or for so much of its lines (numbered from 1).
+
+    It settles what the document still has due; what is over is credit of the account. All credit notes of a document
+    together never exceed its total: ConflictError.
+    """
+    with books.storage.writing() as tx:
+        account = _lock(tx, account_id)
+        provider = tx.providers.get(account.provider_id)
+        corrected = _get(tx, account_id, invoice_id)
+        return _issue(tx, books, provider, account, credit_draft(corrected, quantities=quantities, note=note))
+
+
+def pay(
+    books: Books,
+    *,
+    account_id: int,
+    amount_minor: int,
+    currency: Currency,
+    paid_on: date | None = None,
+    invoice_ids: Sequence[int] = (),
+    reference: str | None = None,
+) -> PaymentResult:
+    """Take a payment and settle documents with it, in the order given; what is over is credit of the account."""
+    now_us = books.clock()
+    with books.storage.writing() as tx:
+        account = _lock(tx, account_id)
+        provider = tx.providers.get(account.provider_id)
+        today = legal_date(now_us, provider.zone)
+        invoices = [_get(tx, account_id, invoice_id) for invoice_id in dict.fromkeys(invoice_ids)]
+        dues = [_due(tx, provider, invoice) for invoice in invoices]
+        _refuse(_payment_faults(amount_minor, currency, paid_on, today, invoices))
+        parts = allocate(amount_minor, dues)
+        if invoices and not any(parts):
+            message = f"{', '.join(invoice.number for invoice in invoices)}: nothing is due; without an invoice the payment becomes credit of the account"
+            raise ConflictError(message)
+        settled = [(invoice, part) for invoice, part in zip(invoices, parts, strict=True) if part]
+        taken = tx.providers.take(provider.id, ids=1 + len(settled), entries=1)
+        payment = Payment(
+            id=taken.first_id,
+            account_id=account.id,
+            amount_minor=amount_minor,
+            currency=currency,
+            paid_on=paid_on or today,
+            reference=reference,
+            recorded_at_us=now_us,
+        )
+        allocations = tuple(
+            Allocation(
+                id=taken.first_id + place,
+                account_id=account.id,
+                invoice_id=invoice.id,
+                amount_minor=part,
+                payment_id=payment.id,
+                allocated_on=payment.paid_on,
+                recorded_at_us=now_us,
+            )
+            for place, (invoice, part) in enumerate(settled, 1)
+        )
+        tx.payments.insert(payment)
+        tx.payments.allocate(allocations)
+        for invoice, _ in settled:
+            refresh(tx, books, provider, invoice)
+        event = Event(name="payment.recorded", payload=[payment, *allocations], account_id=account.id, subject_id=payment.id)
+        write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
+    return PaymentResult(payment=payment, allocations=allocations, credit_minor=amount_minor - sum(parts))
+
+
+def _issue(tx: Transaction, books: Books, provider: Provider, account: Account, draft: Draft) -> Invoice:
+    draft = _resolve_preceding(tx, account, draft)
+    prepared = _prepare(draft, provider)
+    corrected = _corrected(tx, account, draft)
+    settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
+    series = _series_for(tx, provider, draft.type_code)
+    seq, issue_date, now_us = _take_number(tx, books, provider, series, draft)
+    taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
+    invoice = _close(books, provider, account, prepared, series=series, taken=taken, seq=seq, issue_date=issue_date, now_us=now_us)
+    tx.invoices.insert([invoice])
+    allocation = None
+    if corrected and settles_minor:
+        allocation = Allocation(
+            id=taken.first_id + 1,
+            account_id=account.id,
+            invoice_id=corrected.id,
+            amount_minor=settles_minor,
+            credit_note_id=invoice.id,
+            allocated_on=issue_date,
+            recorded_at_us=now_us,
+        )
+        tx.payments.allocate([allocation])
+        refresh(tx, books, provider, corrected)
+    publish(tx, books, provider, account, [(invoice, current_standing(tx, invoice, provider))])
+    event = Event(name="invoice.issued", payload=[invoice, allocation] if allocation else invoice, account_id=account.id, subject_id=invoice.id)
+    write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
+    return invoice
+
+
+def _prepare(draft: Draft, provider: Provider) -> _Prepared:
+    lines, items, totals = compute(
+        lines=draft.lines,
+        allowances_charges=draft.allowances_charges,
+        price_basis=draft.price_basis,
+        exemption_reasons=dict(draft.exemption_reasons),
+    )
+    _refuse(check(draft, seller=provider.seller, totals=totals))
+    return _Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals)
+
+
+def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
+    """A correction names its invoice by number; find it in the account."""
+    named = draft.preceding_invoice
+    if named is None or named.invoice_id is not None:
+        return draft
+    found = [item for item in tx.invoices.by_number(account.id, named.number) if item.type_code in {TypeCode.INVOICE, TypeCode.DEBIT_NOTE}]
+    if len(found) != 1:
+        message = f"the account has no invoice {named.number}" if not found else f"the account has several documents {named.number}"
+        raise InvalidDocumentError([fault("BR-55", "preceding_invoice", message)])
+    return replace(draft, preceding_invoice=PrecedingInvoice(number=named.number, issue_date=found[0].issue_date, invoice_id=found[0].id))
+
+
+def _corrected(tx: Transaction, account: Account, draft: Draft) -> Invoice | None:
+    if draft.type_code is not TypeCode.CREDIT_NOTE or draft.preceding_invoice is None or draft.preceding_invoice.invoice_id is None:
+        return None
+    return _get(tx, account.id, draft.preceding_invoice.invoice_id)
+
+
+def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, totals: Totals) -> int:
+    """How much of what it corrects a credit note settles; ConflictError beyond the document's total."""
+    if corrected.total_with_vat_minor is None:
+        return 0
+    left = corrected.total_with_vat_minor - tx.invoices.credited_minor(corrected.account_id, corrected.id)
+    if totals.total_with_vat_minor > left:
+        money = corrected.currency
+        message = f"invoice {corrected.number} has {money.format(left)} left to credit, not {money.format(totals.total_with_vat_minor)}"
+        raise ConflictError(message)
+    due = current_standing(tx, corrected, provider).due_minor
+    return max(0, min(totals.total_with_vat_minor, due or 0))
+
+
+def _take_number(tx: Transaction, books: Books, provider: Provider, series: Series, draft: Draft) -> tuple[int, date, int]:
+    """Number and date together, under the series' lock, and the instant of issue.
+
+    The clock is read only once the lock is held, so who waited over midnight gets the day on which the number was taken.
+    """
+    order_id = _order_seq(series, draft)
+    locked = tx.series.lock(series)
+    now_us = books.clock()
+    first, issue_date, after = take(locked, count=0 if order_id else 1, asked=draft.issue_date, today=legal_date(now_us, provider.zone))
+    tx.series.set(after)
+    return order_id or first, issue_date, now_us
+
+
+def _order_seq(series: Series, draft: Draft) -> int:
+    """The number of a document in a series numbered by orders; 0 where the series counts."""
+    if series.method is NumberMethod.COUNTER:
+        return 0
+    if not draft.order_ids:
+        raise InvalidDocumentError([fault("ORDER-NUMBER", "order_ids", f"series {series.name} is numbered by orders: name at least one")])
+    return min(draft.order_ids)
+
+
+def _close(
+    books: Books,
+    provider: Provider,
+    account: Account,
+    prepared: _Prepared,
+    *,
+    series: Series,
+    taken: Taken,
+    seq: int,
+    issue_date: date,
+    now_us: int,
+) -> Invoice:
+    """The issued document: a copy of all it shows."""
+    draft, totals = prepared.draft, prepared.totals
+    return Invoice(
+        id=taken.first_id,
+        account_id=account.id,
+        wire_id=taken.first_wire_id,
+        origin=Origin.ISSUED,
+        type_code=draft.type_code,
+        number=render_number(series.template, seq=seq, day=issue_date),
+        series=series.name,
+        created_at_us=books.dialects[provider.dialect].created_at(now_us, issue_date, provider.zone),
+        issue_date=issue_date,
+        currency=draft.currency,
+        recorded_at_us=now_us,
+        price_basis=draft.price_basis,
+        seller=provider.seller,
+        buyer=draft.buyer,
+        due_date=draft.due_date,
+        tax_point_date=draft.tax_point_date,
+        period=draft.period,
+        line_total_minor=totals.line_total_minor,
+        allowance_total_minor=totals.allowance_total_minor,
+        charge_total_minor=totals.charge_total_minor,
+        total_without_vat_minor=totals.total_without_vat_minor,
+        vat_total_minor=totals.vat_total_minor,
+        total_with_vat_minor=totals.total_with_vat_minor,
+        vat_breakdown=totals.vat_breakdown,
+        lines=prepared.lines,
+        allowances_charges=prepared.allowances_charges,
+        preceding_invoice=draft.preceding_invoice,
+        order_ids=draft.order_ids,
+        note=draft.note,
+        payment_terms=draft.payment_terms,
+    )
+
+
+def _series_for(tx: Transaction, provider: Provider, type_code: TypeCode) -> Series:
+    for series in tx.series.all(provider.id):
+        if type_code in series.type_codes:
+            return series
+    message = f"provider {provider.name!r} has no number series for a {type_code.label}"
+    raise InvalidDocumentError([fault("SERIES", "type_code", message)])
+
+
+def _payment_faults(amount_minor: int, currency: Currency, paid_on: date | None, today: date, invoices: Sequence[Invoice]) -> list[Fault]:
+    faults = []
+    if amount_minor <= 0:
+        faults.append(fault("PAYMENT", "amount", "a payment is more than nothing"))
+    if paid_on and paid_on > today:
+        faults.append(fault("PAYMENT", "paid_on", f"{paid_on} is in the future, today is {today}"))
+    for invoice in invoices:
+        if invoice.currency != currency:
+            faults.append(fault("PAYMENT", "currency", f"{invoice.number} is in {invoice.currency.code}, the payment in {currency.code}"))
+        if not is_owed(invoice.type_code) or invoice.sign < 0:
+            label = invoice.type_code.label if invoice.type_code else "document"
+            faults.append(fault("PAYMENT", "invoice", f"{invoice.number} is a {label}, on which nothing is owed"))
+    return faults
+
+
+def _due(tx: Transaction, provider: Provider, invoice: Invoice) -> int:
+    """What a payment may settle of a document; ConflictError where its source keeps the payments."""
+    if invoice.origin is Origin.RECORDED and tx.sources.observed(invoice.account_id, invoice.id) is not None:
+        message = f"document {invoice.number} was recorded with its payments: its source keeps them"
+        raise ConflictError(message)
+    standing: Standing = current_standing(tx, invoice, provider)
+    if standing.due_minor is not None:
+        return standing.due_minor
+    return invoice.total_with_vat_minor or 0
+
+
+def _lock(tx: Transaction, account_id: int) -> Account:
+    account = tx.accounts.lock(account_id)
+    if account is None:
+        message = f"there is no account {account_id}"
+        raise NotFoundError(message)
+    return account
+
+
+def _get(tx: Transaction, account_id: int, invoice_id: int) -> Invoice:
+    invoice = tx.invoices.get(account_id, invoice_id)
+    if invoice is None:
+        message = f"there is no document {invoice_id} in this account"
+        raise NotFoundError(message)
+    return invoice
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if faults:
+        raise InvalidDocumentError(faults)

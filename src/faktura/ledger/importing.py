@@ -1,0 +1,188 @@
+"""Record documents of other systems, in batches: new ones, and what known ones say anew."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from faktura.domain.invoice import Invoice, Origin
+from faktura.domain.payment import Standing
+from faktura.domain.provider import Provider
+from faktura.domain.recorded import Change, Heard, Outcome
+from faktura.ledger.accounts import find_account, find_provider, insert_account
+from faktura.ledger.journal import Event, write
+from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.reconcile import Comparison, compare
+from faktura.ledger.standing import current_standing, publish, refresh, replace_key
+
+BATCH_SIZE = 1000
+"""Documents a transaction: large enough to share a commit, small enough that other writers hardly wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A known document that was heard of again."""
+
+    known: Invoice
+    heard: Heard
+    digest: bytes
+    comparison: Comparison
+
+
+def record(
+    books: Books,
+    *,
+    provider: str,
+    documents: Iterable[tuple[str, Heard]],
+    create_accounts: bool = False,
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[Change]:
+    """Record (account reference, document) pairs; yields what became of each, after its batch is durable.
+
+    Doing it twice changes nothing. NotFoundError for an unknown account, unless accounts are to be created.
+    """
+    waiting: list[tuple[str, Heard]] = []
+    for pair in documents:
+        waiting.append(pair)
+        if len(waiting) >= batch_size:
+            yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
+            waiting = []
+    if waiting:
+        yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
+
+
+def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, Heard]], *, create_accounts: bool) -> list[Change]:
+    with books.storage.writing() as tx:
+        provider = find_provider(tx, provider_name)
+        references = dict.fromkeys(reference for reference, _ in pairs)
+        ids = {reference: _account_id(tx, books, provider, reference, create=create_accounts) for reference in references}
+        by_account: dict[int, list[Heard]] = defaultdict(list)
+        for reference, heard in pairs:
+            by_account[ids[reference]].append(heard)
+        for account_id in sorted(by_account):
+            tx.accounts.lock(account_id)
+        changes: list[Change] = []
+        for account_id in sorted(by_account):
+            # A document that a batch brings twice is written once before its second word is compared with it.
+            for documents in _rounds(by_account[account_id]):
+                changes += _record_round(tx, books, provider, account_id, documents)
+        return changes
+
+
+def _account_id(tx: Transaction, books: Books, provider: Provider, reference: str, *, create: bool) -> int:
+    if create and tx.accounts.find(provider.id, reference) is None:
+        return insert_account(tx, books, provider, reference=reference, buyer=None).id
+    return find_account(tx, provider, reference).id
+
+
+def _rounds(documents: Sequence[Heard]) -> Iterator[list[Heard]]:
+    rest = list(documents)
+    while rest:
+        first: dict[tuple[object, ...], Heard] = {}
+        repeated = []
+        for heard in rest:
+            key = (heard.invoice.wire_id,) if heard.invoice.wire_id else (heard.invoice.number, heard.invoice.type_code)
+            if key in first:
+                repeated.append(heard)
+            else:
+                first[key] = heard
+        yield list(first.values())
+        rest = repeated
+
+
+def _record_round(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
+    new: list[Heard] = []
+    again: list[_Again] = []
+    for heard in documents:
+        known = _find_known(tx, account_id, heard.invoice)
+        if known is None:
+            new.append(heard)
+        else:
+            again.append(_look_again(tx, provider, known, heard))
+    changes = _write_new(tx, books, provider, account_id, new) if new else []
+    return changes + [_write_again(tx, books, provider, item) for item in again]
+
+
+def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice | None:
+    """By the source's own id, or where it gives none, by number and type."""
+    if invoice.wire_id:
+        return tx.invoices.by_wire_id(account_id, invoice.wire_id)
+    return next((item for item in tx.invoices.by_number(account_id, invoice.number) if item.type_code == invoice.type_code), None)
+
+
+def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Heard) -> _Again:
+    digest = hashlib.sha256(heard.body).digest()
+    sources = tx.sources.known(known.account_id, known.id)
+    if any(source.digest == digest and source.seen_at_us == heard.seen_at_us for source in sources):
+        return _Again(known, heard, digest, Comparison(enriched=known))
+    comparison = compare(known, current_standing(tx, known, provider), heard, sources=sources)
+    if known.origin is Origin.ISSUED:  # closed, and its payments are ours: others can only agree or disagree
+        comparison = Comparison(enriched=known, differences=comparison.differences)
+    return _Again(known, heard, digest, comparison)
+
+
+def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
+    now_us = books.clock()
+    tx.providers.raise_wire_id(provider.id, 1 + max(heard.invoice.wire_id for heard in documents))
+    own_ids = sum(1 for heard in documents if not heard.invoice.wire_id)
+    count = len(documents)
+    taken = tx.providers.take(provider.id, ids=2 * count, wire_ids=own_ids, entries=count)
+    next_wire_id = iter(range(taken.first_wire_id, taken.first_wire_id + own_ids))
+    invoices = [
+        replace(
+            heard.invoice,
+            id=taken.first_id + place,
+            account_id=account_id,
+            wire_id=heard.invoice.wire_id or next(next_wire_id),
+            recorded_at_us=now_us,
+        )
+        for place, heard in enumerate(documents)
+    ]
+    tx.invoices.insert(invoices)
+    for place, (invoice, heard) in enumerate(zip(invoices, documents, strict=True)):
+        digest = hashlib.sha256(heard.body).digest()
+        observed = heard.standing != Standing()
+        _keep_source(tx, invoice, heard, digest=digest, source_id=taken.first_id + count + place, now_us=now_us, observed=observed)
+    account = tx.accounts.get(account_id)
+    if account is None:
+        raise AssertionError("the account is locked, so it is there")
+    publish(tx, books, provider, account, [(invoice, heard.standing) for invoice, heard in zip(invoices, documents, strict=True)])
+    events = [
+        Event(name="invoice.recorded", payload=[invoice, heard.standing], account_id=account_id, subject_id=invoice.id)
+        for invoice, heard in zip(invoices, documents, strict=True)
+    ]
+    write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
+    return [Change(outcome=Outcome.NEW, invoice_id=invoice.id, number=invoice.number) for invoice in invoices]
+
+
+def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again) -> Change:
+    known, comparison = item.known, item.comparison
+    change = Change(outcome=comparison.outcome, invoice_id=known.id, number=known.number, differences=comparison.differences)
+    if change.outcome is Outcome.UNCHANGED:
+        return change
+    now_us = books.clock()
+    taken = tx.providers.take(provider.id, ids=1, entries=1)
+    _keep_source(tx, known, item.heard, digest=item.digest, source_id=taken.first_id, now_us=now_us, observed=comparison.observed)
+    if comparison.terms:
+        tx.sources.enrich(known, comparison.enriched, terms=comparison.terms, source_id=taken.first_id, recorded_at_us=now_us)
+    if comparison.differences:
+        key = {"account_id": known.account_id, "invoice_id": known.id, "source_id": taken.first_id, "recorded_at_us": now_us}
+        tx.sources.disagree(comparison.differences, **key)
+    if comparison.moved:
+        account = tx.accounts.get(known.account_id)
+        if account is not None:
+            replace_key(tx, account, comparison.enriched)
+    refresh(tx, books, provider, comparison.enriched)
+    payload = [change, item.heard.standing, {term: getattr(comparison.enriched, term) for term in comparison.terms}]
+    event = Event(name=f"invoice.{change.outcome.value}", payload=payload, account_id=known.account_id, subject_id=known.id)
+    write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
+    return change
+
+
+def _keep_source(tx: Transaction, invoice: Invoice, heard: Heard, *, digest: bytes, source_id: int, now_us: int, observed: bool) -> None:
+    key = {"account_id": invoice.account_id, "invoice_id": invoice.id, "source_id": source_id, "recorded_at_us": now_us}
+    tx.sources.insert(heard, digest=digest, **key)
+    if observed:
+        tx.sources.observe(heard.standing, seen_at_us=heard.seen_at_us, **key)

@@ -1,0 +1,62 @@
+"""Read-only use cases for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from faktura.domain.errors import NotFoundError
+from faktura.domain.invoice import Invoice
+from faktura.domain.payment import Standing
+from faktura.domain.provider import Account, Provider
+from faktura.ledger.ports import Books, Overview
+from faktura.ledger.standing import current_standing, render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A document with whose it is and how it stands."""
+
+    invoice: Invoice
+    standing: Standing
+    provider: Provider
+    account: Account
+
+
+def get_invoice(books: Books, *, invoice_id: int) -> Statement:
+    """The document of a ledger id; NotFoundError otherwise."""
+    with books.storage.reading() as tx:
+        account_id = tx.invoices.account_of(invoice_id)
+        invoice = None if account_id is None else tx.invoices.get(account_id, invoice_id)
+        account = None if account_id is None else tx.accounts.get(account_id)
+        if invoice is None or account is None:
+            message = f"there is no document with the ledger id {invoice_id}"
+            raise NotFoundError(message)
+        provider = tx.providers.get(account.provider_id)
+        return Statement(invoice=invoice, standing=current_standing(tx, invoice, provider), provider=provider, account=account)
+
+
+def list_invoices(
+    books: Books,
+    *,
+    provider: str | None = None,
+    account: str | None = None,
+    number: str | None = None,
+    is_open: bool = False,
+    limit: int = 2**53,
+) -> Iterator[Overview]:
+    """Documents of all accounts, newest first; streams, so memory does not grow with the ledger."""
+    with books.storage.reading() as tx:
+        yield from tx.invoices.overview(provider=provider, account=account, number=number, is_open=is_open, limit=limit)
+
+
+def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:
+    """A document's wire form by this release's dialect, for a standing that an older one rendered."""
+    with books.storage.reading() as tx:
+        invoice = tx.invoices.get(account_id, invoice_id)
+        account = tx.accounts.get(account_id)
+        if invoice is None or account is None:
+            raise NotFoundError
+        provider = tx.providers.get(account.provider_id)
+        row = render(books.dialects[provider.dialect], invoice, current_standing(tx, invoice, provider), provider)
+    return row.item if not single else row.single or b""

@@ -1,0 +1,105 @@
+"""What a source says now against what the ledger keeps of it: enrichment, observation or conflict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from faktura.domain.invoice import Invoice, InvoiceLine
+from faktura.domain.money import canonical
+from faktura.domain.payment import Standing
+from faktura.domain.recorded import Difference, Heard, Outcome, SourceKind
+from faktura.ledger.ports import KnownSource
+
+_TERMS = (
+    "number type_code source_type issue_date currency price_basis line_total_minor allowance_total_minor charge_total_minor "
+    "total_without_vat_minor vat_total_minor total_with_vat_minor vat_rate order_ids seller buyer due_date period note"
+).split()
+"""Facts: what a source may add to when it was unknown, and must not change once it was said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What to do about a heard document that is known already."""
+
+    enriched: Invoice
+    """The known document with what was added."""
+    terms: tuple[str, ...] = ()
+    """Names of the added terms."""
+    observed: bool = False
+    moved: bool = False
+    """Its creation instant, by which lists are ordered, was corrected."""
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The gravest of what was found."""
+        if self.differences:
+            return Outcome.CONFLICT
+        if self.terms:
+            return Outcome.ENRICHED
+        return Outcome.OBSERVED if self.observed else Outcome.UNCHANGED
+
+
+def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[KnownSource]) -> Comparison:
+    """Set a heard document against the known one and its observed standing. Pure: nothing is written."""
+    added: dict[str, object] = {}
+    differences = []
+    for term in _TERMS:
+        before, now = getattr(known, term), getattr(heard.invoice, term)
+        if now is None or before == now:
+            continue
+        if before is None:
+            added[term] = now
+        else:
+            differences.append(_difference(known, term, before, now))
+    _compare_parts(known, heard.invoice, added, differences)
+    moved = _corrects_created(known, heard, sources)
+    if moved:
+        added["created_at_us"] = heard.invoice.created_at_us
+    return Comparison(
+        enriched=replace(known, **added),  # type: ignore[arg-type]
+        terms=tuple(added),
+        observed=_says_more(standing, heard.standing),
+        moved=moved,
+        differences=tuple(differences),
+    )
+
+
+def _compare_parts(known: Invoice, heard: Invoice, added: dict[str, object], differences: list[Difference]) -> None:
+    if heard.lines is not None:
+        if known.lines is None:
+            added["lines"] = heard.lines
+        elif Counter(known.lines) != Counter(heard.lines):  # rows of a file may come in any order
+            differences.append(Difference(term="lines", kept=_lines_text(known.lines), heard=_lines_text(heard.lines)))
+    if heard.vat_breakdown:
+        if not known.vat_breakdown:
+            added["vat_breakdown"] = heard.vat_breakdown
+        elif set(known.vat_breakdown) != set(heard.vat_breakdown):
+            differences.append(Difference(term="vat_breakdown", kept=str(known.vat_breakdown), heard=str(heard.vat_breakdown)))
+
+
+def _corrects_created(known: Invoice, heard: Heard, sources: list[KnownSource]) -> bool:
+    """Lists and single answers may give two instants of one day; the list's is in force, whichever came first."""
+    return (
+        heard.invoice.created_at_us != known.created_at_us
+        and heard.invoice.issue_date == known.issue_date
+        and heard.kind is SourceKind.LIST
+        and all(source.kind is not SourceKind.LIST for source in sources)
+    )
+
+
+def _says_more(before: Standing, now: Standing) -> bool:
+    names = ("paid_minor", "due_minor", "settlements")
+    return any(getattr(now, name) is not None and getattr(now, name) != getattr(before, name) for name in names)
+
+
+def _difference(known: Invoice, term: str, before: object, now: object) -> Difference:
+    if term.endswith("_minor") and isinstance(before, int) and isinstance(now, int):
+        return Difference(term=term.removesuffix("_minor"), kept=known.currency.format(before), heard=known.currency.format(now))
+    return Difference(term=term, kept=str(before), heard=str(now))
+
+
+def _lines_text(lines: tuple[InvoiceLine, ...]) -> str:
+    shown = "; ".join(f"{canonical(line.quantity)} x {canonical(line.unit_price)} {line.name}" for line in lines[:20])
+    return f"{len(lines)} lines: {shown}" if len(lines) <= 20 else f"{len(lines)} lines: {shown}; …"  # noqa: PLR2004 - enough to recognise

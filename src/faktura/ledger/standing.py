@@ -1,0 +1,137 @@
+"""Standings: what a document has paid and due, its place in the account's list, and its rendered forms.
+
+A ledger never deletes, so an account's listed documents hold every ordinal from `first` to `last`, in the order
+(created, wire id). That makes the total exact and free, and any page a range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from faktura.domain.calendar import midnight
+from faktura.domain.invoice import Invoice, Origin, TypeCode
+from faktura.domain.payment import Settlement, Standing, settle
+from faktura.domain.provider import Account, Provider
+from faktura.ledger.ports import Books, Dialect, ListingRow, ListKey, Transaction
+
+FIRST_ORDINAL = 2**40
+"""Where a list begins: room on both sides, and always positive."""
+
+_OLDEST: ListKey = (-(2**62), 0)
+_NEWEST: ListKey = (2**62, 0)
+
+
+def current_standing(tx: Transaction, invoice: Invoice, provider: Provider) -> Standing:
+    """What is paid and due now.
+
+    A source's own word wins for what it recorded; otherwise allocations count. Of a recorded document that nobody
+    paid here and whose source said nothing, paid and due are unknown.
+    """
+    if invoice.origin is Origin.RECORDED:
+        observed = tx.sources.observed(invoice.account_id, invoice.id)
+        if observed is not None:
+            return observed
+    rows = tx.payments.settlements(invoice.account_id, invoice.id)
+    if (invoice.origin is Origin.RECORDED and not rows) or invoice.total_with_vat_minor is None:
+        return Standing()
+    settlements = tuple(Settlement(amount_minor=amount, paid_at_us=midnight(day, provider.zone)) for amount, day in rows)
+    return settle(invoice.total_with_vat_minor, settlements)
+
+
+def render(dialect: Dialect, invoice: Invoice, standing: Standing, provider: Provider, *, ordinal: int | None = None) -> ListingRow:
+    """The row of a document's standing, with its wire forms."""
+    return ListingRow(
+        account_id=invoice.account_id,
+        invoice_id=invoice.id,
+        ordinal=ordinal,
+        created_at_us=invoice.created_at_us,
+        wire_id=invoice.wire_id,
+        number_folded=invoice.number.casefold(),
+        paid_minor=standing.paid_minor,
+        due_minor=standing.due_minor,
+        dialect_version=dialect.version,
+        item=dialect.render_item(invoice, standing, provider),
+        single=dialect.render_single(invoice, standing, provider),
+    )
+
+
+def refresh(tx: Transaction, books: Books, provider: Provider, invoice: Invoice) -> Standing:
+    """Render a document again after a payment, a credit note or a source's word."""
+    standing = current_standing(tx, invoice, provider)
+    tx.listings.refresh(render(books.dialects[provider.dialect], invoice, standing, provider))
+    return standing
+
+
+def publish(tx: Transaction, books: Books, provider: Provider, account: Account, new: Sequence[tuple[Invoice, Standing]]) -> None:
+    """Give new documents of one account their standings and their places in its list.
+
+    Newer than all: after the last. Older than all: before the first. In between: the shorter side moves, once for
+    all documents given. `account` must be locked; its ends are those of now.
+    """
+    dialect = books.dialects[provider.dialect]
+    ordered = sorted(new, key=lambda entry: _key(entry[0]))
+    listed = [entry for entry in ordered if dialect.lists(entry[0].type_code)]
+    tx.listings.insert([render(dialect, invoice, standing, provider) for invoice, standing in ordered if not dialect.lists(invoice.type_code)])
+    if not listed:
+        return
+    count, first, last = len(listed), account.first_ordinal, account.last_ordinal
+    low, high = _key(listed[0][0]), _key(listed[-1][0])
+    newest, oldest = tx.listings.key_at(account.id, last), tx.listings.key_at(account.id, first)
+    if newest is None or oldest is None or low > newest:
+        places = range(last + 1, last + 1 + count)
+        last += count
+    elif high < oldest:
+        places = range(first - count, first)
+        first -= count
+    else:
+        places = range(-count, 0)
+    tx.listings.insert([render(dialect, invoice, standing, provider, ordinal=place) for (invoice, standing), place in zip(listed, places, strict=True)])
+    if places.start < 0:
+        first, last = _interleave(tx, account, count, low, high)
+    tx.accounts.set_ends(account.id, first_ordinal=first, last_ordinal=last)
+
+
+def _interleave(tx: Transaction, account: Account, count: int, low: ListKey, high: ListKey) -> tuple[int, int]:
+    """Number the list anew from the lowest new key up, or from the highest down, whichever touches fewer rows."""
+    first, last = account.first_ordinal, account.last_ordinal
+    above_low = tx.listings.first_after(account.id, low)
+    above_high = tx.listings.first_after(account.id, high)
+    upper_start = last + 1 if above_low is None else above_low
+    lower_end = last if above_high is None else above_high - 1
+    if last - upper_start <= lower_end - first:
+        tx.listings.renumber(account.id, first_ordinal=upper_start, from_key=low, to_key=_NEWEST)
+        return first, last + count
+    tx.listings.renumber(account.id, first_ordinal=first - count, from_key=_OLDEST, to_key=high)
+    return first - count, last
+
+
+def replace_key(tx: Transaction, account: Account, invoice: Invoice) -> None:
+    """Put a listed document where its corrected creation instant belongs. Rare, so the whole list is numbered anew."""
+    tx.listings.rekey(account.id, invoice.id, invoice.created_at_us)
+    tx.listings.renumber(account.id, first_ordinal=account.first_ordinal, from_key=_OLDEST, to_key=_NEWEST)
+
+
+def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:
+    """Render standings that an older release of the dialect made, a batch a transaction; returns how many."""
+    done = 0
+    while True:
+        with books.storage.writing() as tx:
+            stale = tx.listings.stale(provider.id, dialect_version=books.dialects[provider.dialect].version, limit=batch_size)
+            for account_id in sorted({account_id for account_id, _ in stale}):
+                tx.accounts.lock(account_id)
+            for account_id, invoice_id in stale:
+                invoice = tx.invoices.get(account_id, invoice_id)
+                if invoice is not None:
+                    refresh(tx, books, provider, invoice)
+        done += len(stale)
+        if len(stale) < batch_size:
+            return done
+
+
+def _key(invoice: Invoice) -> ListKey:
+    return invoice.created_at_us, invoice.wire_id
+
+
+def is_owed(type_code: TypeCode | None) -> bool:
+    """A pro-forma asks for money but is not owed, so nothing can be allocated to it."""
+    return type_code is not TypeCode.PRO_FORMA

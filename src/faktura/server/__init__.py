@@ -1,0 +1,1 @@
+"""The HTTP edge: turns requests into queries of a dialect and back. Async lives only here."""

@@ -1,0 +1,109 @@
+"""The ASGI application: health, readiness, and the provider APIs for everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from faktura.config import Settings
+from faktura.dialects.base import WireDialect
+from faktura.domain.errors import FakturaError
+from faktura.ledger.ports import Books
+from faktura.server.provider_api import ProviderApi, Response
+from faktura.server.request import Request, Scope, read_request
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_USED_SECONDS = 60
+"""A token's last use is written this often, off the request."""
+_PLAIN = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+_log = structlog.get_logger()
+
+
+class App:
+    """One process's server. It owns no storage: who made the books closes them."""
+
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+        self._books = books
+        self._settings = settings
+        self._api = ProviderApi(books, dialects, settings)
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter_ns()
+        request = read_request(scope, self._settings.trusted_proxies)
+        response = self._probe(request) or await self._api.answer(request)
+        headers = [*response.headers, (b"content-length", b"%d" % len(response.body)), (b"x-request-id", request.request_id)]
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+        if self._settings.access_log or response.failure:
+            self._record(request, response, (time.perf_counter_ns() - started) // 1000)
+
+    def _probe(self, request: Request) -> Response | None:
+        """`/healthz`: the process lives. `/readyz`: it can read its ledger and is not shutting down."""
+        if request.path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
+            return None
+        if request.path == "/healthz":
+            return Response(200, _PLAIN, b'{"status":"ok"}')
+        try:
+            self._books.storage.serving().providers.all()
+        except FakturaError as error:
+            return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
+        return Response(503, _PLAIN, b'{"status":"shutting down"}') if self._draining else Response(200, _PLAIN, b'{"status":"ready"}')
+
+    def _record(self, request: Request, response: Response, duration_us: int) -> None:
+        fields = {
+            "method": request.method,
+            "path": request.path,
+            "status": response.status,
+            "bytes": len(response.body),
+            "duration_us": duration_us,
+            "provider": response.provider,
+            "account_id": response.account_id,
+            "peer": request.peer,
+            "request_id": request.request_id.decode(),
+        }
+        if response.failure:
+            _log.error("request failed", **fields, exc_info=response.failure)
+        else:
+            _log.info("request", **fields)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        task = asyncio.create_task(self._write_used())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._draining = True
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(self._flush_used)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _write_used(self) -> None:
+        while True:
+            await asyncio.sleep(_USED_SECONDS)
+            await asyncio.to_thread(self._flush_used)
+
+    def _flush_used(self) -> None:
+        used, self._api.tokens_used = self._api.tokens_used, {}
+        if not used:
+            return
+        try:
+            with self._books.storage.writing() as tx:
+                tx.accounts.tokens_used(used)
+        except FakturaError as error:
+            _log.warning("the last use of tokens was not written", reason=str(error), tokens=len(used))

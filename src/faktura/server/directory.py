@@ -1,0 +1,58 @@
+"""Which provider answers a request: by its token, its Host, or the configured default."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+from faktura.domain.provider import Provider
+from faktura.ledger.ports import Storage
+
+_FRESH_SECONDS = 1.0
+"""How long a provider's settings are used before they are read again."""
+_TOKENS_MAX = 10_000
+
+
+class Directory:
+    """Providers by id, token and host. A token's provider never changes; whether the token is still good, this does not say."""
+
+    def __init__(self, storage: Storage, default_provider: str | None) -> None:
+        self._storage = storage
+        self._default_name = default_provider
+        self._read_at = 0.0
+        self._providers: dict[int, Provider] = {}
+        self._hosts: dict[str, Provider] = {}
+        self._by_token: dict[bytes, int] = {}
+
+    def by_token(self, token_hash: bytes) -> Provider | None:
+        """The provider of a token that is or once was good."""
+        self._refresh()
+        provider_id = self._by_token.get(token_hash)
+        if provider_id is None:
+            provider_id = self._storage.serving().serving.provider_of_token(token_hash)
+            if provider_id is None:
+                return None
+            if len(self._by_token) >= _TOKENS_MAX:
+                self._by_token.clear()
+            self._by_token[token_hash] = provider_id
+        return self._providers.get(provider_id)
+
+    def by_host(self, host: str) -> Provider | None:
+        """The provider that a Host stands for, else the default, else the oldest; None in an empty ledger."""
+        self._refresh()
+        found = self._hosts.get(host.lower()) or self._hosts.get(host.lower().rsplit(":", 1)[0])
+        if found:
+            return found
+        default = next((item for item in self._providers.values() if item.name == self._default_name), None)
+        return default or next(iter(self._providers.values()), None)
+
+    def _refresh(self) -> None:
+        now = time.monotonic()
+        if now - self._read_at < _FRESH_SECONDS and self._providers:
+            return
+        self._providers = {provider.id: provider for provider in self._storage.serving().providers.all()}
+        self._hosts = {}
+        for provider in reversed(self._providers.values()):
+            names = [*provider.hosts, urlsplit(provider.public_url).netloc if provider.public_url else ""]
+            self._hosts.update({name.lower(): provider for name in names if name})
+        self._read_at = now

@@ -1,0 +1,40 @@
+"""Structured logs: one JSON object a line on standard error. No token is ever logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import msgspec
+import structlog
+
+
+def configure_logs() -> None:
+    """Route our logs and the web server's to standard error as JSON lines."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_serialize),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers = [_Forward()] if name in {"uvicorn", "asyncio"} else []
+        logger.propagate = name != "uvicorn"
+        logger.setLevel(logging.WARNING)
+
+
+class _Forward(logging.Handler):
+    """Passes the standard library's records on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+def _serialize(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)

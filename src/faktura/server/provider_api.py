@@ -1,0 +1,163 @@
+"""The documented provider APIs: request -> dialect -> one statement -> dialect -> response.
+
+The path is kept short: a token's page is one statement, and its rows are rendered already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from faktura.config import Settings
+from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
+from faktura.domain.errors import LedgerError
+from faktura.domain.provider import Provider
+from faktura.ledger.ports import Books, ServedPage
+from faktura.ledger.queries import render_now
+from faktura.server.directory import Directory
+from faktura.server.rate_limit import RateLimiter
+from faktura.server.request import Request
+
+_ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
+_RETRY_SECONDS = 2
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers (without length) and body; whose it was, for the log."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    provider: str | None = None
+    account_id: int | None = None
+    failure: BaseException | None = None
+
+
+class ProviderApi:
+    """Answers requests of the provider APIs."""
+
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+        self._books = books
+        self._dialects = dialects
+        self._directory = Directory(books.storage, settings.default_provider)
+        self._limiter = RateLimiter()
+        self.tokens_used: dict[bytes, int] = {}
+        """When tokens were used, until somebody writes it down."""
+
+    async def answer(self, request: Request) -> Response:
+        """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words."""
+        provider: Provider | None = None
+        try:
+            provider = self._directory.by_host(request.host)
+            if provider is None:
+                return _empty_ledger()
+            if request.token_hash is not None:
+                owner = self._directory.by_token(request.token_hash)
+                if owner is not None:
+                    response = await self._answer_owner(request, owner)
+                    if response is not None:
+                        return response
+            return self._answer_stranger(request, provider)
+        except LedgerError as error:
+            return self._failed(request, provider, ProblemKind.UNAVAILABLE, error)
+        except Exception as error:  # noqa: BLE001 - the edge: every mistake becomes a 500 and is logged
+            return self._failed(request, provider, ProblemKind.SERVER_ERROR, error)
+
+    async def _answer_owner(self, request: Request, provider: Provider) -> Response | None:
+        """The answer for a token of this provider, or None when the token is no longer good."""
+        dialect = self._dialects[provider.dialect]
+        query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        token_hash = request.token_hash or b""
+        now_us = time.time_ns() // 1000
+        served = await self._read(token_hash, query, now_us)
+        if served is None:
+            return None
+        self.tokens_used[token_hash] = now_us
+        limit = None
+        if not isinstance(query, Problem) or query.kind not in _ROUTING or dialect.limits_strangers():
+            limit = self._count(provider, ("account", served.account_id), now_us)
+        if limit and limit.retry_after_seconds is not None:
+            response = self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
+        else:
+            response = self._render(request, provider, dialect, query, served=served, limit=limit)
+        response.provider, response.account_id = provider.name, served.account_id
+        return response
+
+    async def _read(self, token_hash: bytes, query: Query | Problem, now_us: int) -> ServedPage | None:
+        serving = self._books.storage.serving().serving
+        if isinstance(query, GetQuery):
+            return serving.single(token_hash, now_us=now_us, wire_id=query.wire_id)
+        if isinstance(query, Problem):
+            return serving.page(token_hash, now_us=now_us, skip=0, size=0)
+        skip = (query.page - 1) * query.limit
+        if query.search is None:
+            return serving.page(token_hash, now_us=now_us, skip=skip, size=query.limit)
+        # A search may look at a whole account: not in the event loop.
+        return await asyncio.to_thread(self._search, token_hash, query.search, now_us, skip, query.limit)
+
+    def _search(self, token_hash: bytes, text: str, now_us: int, skip: int, size: int) -> ServedPage | None:
+        return self._books.storage.serving().serving.search(token_hash, now_us=now_us, text=text, skip=skip, size=size)
+
+    def _render(
+        self, request: Request, provider: Provider, dialect: WireDialect, query: Query | Problem, *, served: ServedPage, limit: Limit | None
+    ) -> Response:
+        if isinstance(query, Problem):
+            return self._refuse(dialect, query, limit)
+        items = self._fresh(dialect, served, single=isinstance(query, GetQuery))
+        if isinstance(query, ListQuery):
+            body = dialect.render_list(query, total=served.total, items=items, origin=provider.public_url or request.origin)
+            if isinstance(body, Problem):
+                return self._refuse(dialect, body, limit)
+        elif items:
+            body = items[0]
+        else:
+            return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=request.path), limit)
+        return Response(200, dialect.response_headers(limit), body)
+
+    def _fresh(self, dialect: WireDialect, served: ServedPage, *, single: bool) -> Sequence[bytes]:
+        """The stored bytes; those that an older release rendered are rendered again, for this answer."""
+        version = dialect.version
+        return [
+            body if row_version == version else render_now(self._books, account_id=served.account_id, invoice_id=invoice_id, single=single)
+            for row_version, body, invoice_id in served.rows
+        ]
+
+    def _answer_stranger(self, request: Request, provider: Provider) -> Response:
+        """No valid token: routes still answer as routes, everything else is one identical 401."""
+        dialect = self._dialects[provider.dialect]
+        limit = None
+        if dialect.limits_strangers():
+            limit = self._count(provider, ("peer", request.peer), time.time_ns() // 1000)
+        query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        problem = query if isinstance(query, Problem) and query.kind in _ROUTING else Problem(kind=ProblemKind.UNAUTHENTICATED)
+        if limit and limit.retry_after_seconds is not None:
+            problem = Problem(kind=ProblemKind.THROTTLED)
+        response = self._refuse(dialect, problem, limit)
+        response.provider = provider.name
+        return response
+
+    def _count(self, provider: Provider, caller: tuple[str, object], now_us: int) -> Limit | None:
+        if not provider.rate_limit:
+            return None
+        key = (provider.id, *caller)
+        return self._limiter.count(key, limit=provider.rate_limit, window_seconds=provider.rate_window_seconds, now=now_us / 1e6)
+
+    def _refuse(self, dialect: WireDialect, problem: Problem, limit: Limit | None) -> Response:
+        status, headers, body = dialect.render_problem(problem)
+        return Response(status, [*dialect.response_headers(limit), *headers], body)
+
+    def _failed(self, request: Request, provider: Provider | None, kind: ProblemKind, error: BaseException) -> Response:
+        dialect = self._dialects[provider.dialect] if provider else next(iter(self._dialects.values()))
+        response = self._refuse(dialect, Problem(kind=kind, path=request.path), None)
+        if kind is ProblemKind.UNAVAILABLE:
+            response.headers.append((b"retry-after", b"%d" % _RETRY_SECONDS))
+        response.failure = error
+        return response
+
+
+def _empty_ledger() -> Response:
+    body = b'{"message":"This ledger has no provider yet: faktura provider add"}'
+    return Response(404, [(b"content-type", b"application/json")], body)

@@ -1,0 +1,36 @@
+"""Fixed windows that begin with a caller's first request, kept in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from faktura.dialects.base import Limit
+
+_CALLERS_MAX = 20_000
+"""Above this many callers, windows that have ended are dropped, so that strangers cannot fill the memory."""
+
+
+class RateLimiter:
+    """Counts requests of callers; not for threads."""
+
+    def __init__(self) -> None:
+        self._windows: dict[Hashable, tuple[float, int]] = {}
+
+    def count(self, caller: Hashable, *, limit: int, window_seconds: int, now: float) -> Limit:
+        """Count one request at `now` (unix seconds) and say where the caller stands; `retry_after_seconds` is set when it is too many."""
+        ends_at, used = self._windows.get(caller, (0.0, 0))
+        if now >= ends_at:
+            if len(self._windows) >= _CALLERS_MAX:
+                self._windows = {key: value for key, value in self._windows.items() if value[0] > now}
+                if len(self._windows) >= _CALLERS_MAX:  # all still running: forget the oldest half
+                    self._windows = dict(list(self._windows.items())[_CALLERS_MAX // 2 :])
+            ends_at, used = now + window_seconds, 0
+        refused = used >= limit
+        used += not refused
+        self._windows[caller] = (ends_at, used)
+        return Limit(
+            limit=limit,
+            remaining=limit - used,
+            reset_at=int(ends_at),
+            retry_after_seconds=max(1, -int(-(ends_at - now) // 1)) if refused else None,
+        )

@@ -1,0 +1,85 @@
+"""What the edge reads of an ASGI request, once."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from faktura.config import Network
+from faktura.domain.provider import hash_token
+
+Scope = dict[str, Any]
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\Z")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
+_BEARER = re.compile(rb"bearer +([!-~]+) *\Z", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Request:
+    """A request of the provider API."""
+
+    method: str
+    path: str
+    query_string: str
+    token_hash: bytes | None
+    """None for no token, and for what cannot be one of ours."""
+    host: str
+    """The Host that the caller used, believed proxies considered; always harmless in JSON."""
+    origin: str
+    """Scheme and host for links."""
+    peer: str
+    request_id: bytes
+
+
+def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
+    """The request of a scope. Two different Authorization headers are no token at all."""
+    authorization: list[bytes] = []
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization.append(value)
+        elif name in {b"host", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}:
+            found.setdefault(name, value)
+    peer = scope["client"][0] if scope.get("client") else ""
+    scheme, host = scope["scheme"], _text(found.get(b"host"))
+    if trusted_proxies and _is_trusted(peer, trusted_proxies):
+        forwarded = _text(found.get(b"x-forwarded-proto")).split(",")[0].strip()
+        scheme = forwarded if forwarded in {"http", "https"} else scheme
+        host = _text(found.get(b"x-forwarded-host")).split(",")[0].strip() or host
+    if not _HOST.match(host):
+        server = scope.get("server") or ("localhost", None)
+        host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+    request_id = found.get(b"x-request-id", b"")
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query_string=scope["query_string"].decode("latin-1"),
+        token_hash=_token_hash(authorization),
+        host=host,
+        origin=f"{scheme}://{host}",
+        peer=peer,
+        request_id=request_id if _REQUEST_ID.match(request_id) else secrets.token_hex(8).encode(),
+    )
+
+
+def _token_hash(authorization: list[bytes]) -> bytes | None:
+    if not authorization or any(value != authorization[0] for value in authorization):
+        return None
+    bearer = _BEARER.match(authorization[0])
+    return hash_token(bearer.group(1).decode("ascii")) if bearer else None
+
+
+def _is_trusted(peer: str, trusted_proxies: tuple[Network, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in trusted_proxies)
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("latin-1")

@@ -1,0 +1,117 @@
+"""Runs the application on uvicorn, with bounds that its parser lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from faktura.domain.errors import SettingError
+from faktura.server.app import App
+from faktura.server.log import configure_logs
+
+HEAD_BYTES_MAX = 32 * 1024
+"""Request line and headers together (RFC 6585, 431)."""
+HEAD_SECONDS_MAX = 20
+"""How long a new connection may take to send its first request's head."""
+_SHUTDOWN_SECONDS = 10
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that refuses heads without end: the parser itself keeps whatever it is sent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed through
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self._in_head = True
+        self._too_large = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._too_large = True
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > HEAD_BYTES_MAX:
+            self._too_large = True
+            raise ValueError("head too large")  # the parser stops, and send_400_response tells the client
+        self._in_head = False
+        self._cancel_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or too large a one, and hang up."""
+        status = b"431 Request Header Fields Too Large" if self._too_large else b"400 Bad Request"
+        text = f"The request's headers are larger than {HEAD_BYTES_MAX} bytes." if self._too_large else msg
+        body = b'{"message":"%s"}' % text.encode("ascii", "replace")
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(body))
+        self.transport.write(head + body)
+        self.transport.close()
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Says when connections are accepted, and where."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            self._ready(int(sockets[0].getsockname()[1]))
+
+
+def run(app: App, *, host: str, port: int, ready: Callable[[int], None]) -> None:
+    """Serve until SIGTERM or SIGINT; running requests are finished. `ready` gets the port once connections are accepted.
+
+    Raises SettingError when the address cannot be used.
+    """
+    configure_logs()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except (OSError, OverflowError) as error:
+            message = f"cannot listen on {host}:{port}: {error}"
+            raise SettingError(message) from error
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=1024,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        _AnnouncingServer(config, ready).run(sockets=[listener])

@@ -1,0 +1,1 @@
+"""The ledger's tables: named statements, rows <-> domain, thin drivers."""

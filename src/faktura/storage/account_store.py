@@ -1,0 +1,83 @@
+"""Accounts and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from faktura.domain.provider import Account, Token
+from faktura.storage.driver import Driver
+from faktura.storage.rows import party_text, to_account, to_token
+
+
+class AccountRows:
+    """See `faktura.ledger.ports.AccountStore`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def insert(self, account: Account, *, created_at_us: int) -> None:
+        """Write a new account and its name."""
+        self._driver.run("account_reference_insert", provider_id=account.provider_id, reference=account.reference, account_id=account.id)
+        self._driver.run(
+            "account_insert",
+            account_id=account.id,
+            provider_id=account.provider_id,
+            reference=account.reference,
+            buyer=party_text(account.buyer),
+            first_ordinal=account.first_ordinal,
+            last_ordinal=account.last_ordinal,
+            created_at_us=created_at_us,
+        )
+
+    def find(self, provider_id: int, reference: str) -> Account | None:
+        """The account of that name at a provider."""
+        row = self._driver.one("account_reference_find", provider_id=provider_id, reference=reference)
+        return None if row is None else self.get(row["account_id"])
+
+    def get(self, account_id: int) -> Account | None:
+        """The account of that id."""
+        row = self._driver.one("account_get", account_id=account_id)
+        return None if row is None else to_account(row)
+
+    def lock(self, account_id: int) -> Account | None:
+        """Lock the account until the transaction ends and count its revision up. Lock accounts in ascending order."""
+        row = self._driver.one("account_lock", account_id=account_id)
+        return None if row is None else to_account(row)
+
+    def all(self, provider_id: int) -> list[Account]:
+        """The provider's accounts, oldest first."""
+        return [to_account(row) for row in self._driver.all("account_all", provider_id=provider_id)]
+
+    def set_ends(self, account_id: int, *, first_ordinal: int, last_ordinal: int) -> None:
+        """Say where the account's list now begins and ends."""
+        self._driver.run("account_set_ends", account_id=account_id, first_ordinal=first_ordinal, last_ordinal=last_ordinal)
+
+    def insert_token(self, token: Token, *, token_hash: bytes) -> None:
+        """Write a token under its hash."""
+        self._driver.run(
+            "token_insert",
+            token_hash=token_hash,
+            token_id=token.id,
+            account_id=token.account_id,
+            label=token.label,
+            hint=token.hint,
+            scopes=" ".join(token.scopes),
+            created_at_us=token.created_at_us,
+            expires_at_us=token.expires_at_us,
+        )
+
+    def tokens(self, provider_id: int) -> list[Token]:
+        """The tokens of a provider's accounts, oldest first."""
+        return [to_token(row) for row in self._driver.all("token_all", provider_id=provider_id)]
+
+    def revoke_token(self, token_id: int, *, revoked_at_us: int) -> bool:
+        """Revoke a token; False when it was revoked before, or never was."""
+        return self._driver.one("token_revoke", token_id=token_id, revoked_at_us=revoked_at_us) is not None
+
+    def token_exists(self, token_id: int) -> bool:
+        """Whether there ever was such a token."""
+        return self._driver.one("token_exists", token_id=token_id) is not None
+
+    def tokens_used(self, used: Mapping[bytes, int]) -> None:
+        """Keep when tokens were last used: hash -> instant."""
+        self._driver.many("token_used", ({"token_hash": token_hash, "last_used_at_us": at_us} for token_hash, at_us in used.items()))

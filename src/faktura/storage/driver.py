@@ -1,0 +1,28 @@
+"""What the stores need of a database: a few verbs over named statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+Row = Any
+"""One result row: values by column name and by index."""
+
+
+class Driver(Protocol):
+    """One transaction of one engine."""
+
+    def all(self, name: str, /, **parameters: object) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    def one(self, name: str, /, **parameters: object) -> Row | None:
+        """Run a statement and return its first row."""
+
+    def run(self, name: str, /, **parameters: object) -> int:
+        """Run a statement and return how many rows it wrote."""
+
+    def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run a statement once for every row."""
+
+    def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
+        """Run the statement that these named fragments make together."""

@@ -1,0 +1,110 @@
+"""Providers, their counters, series and journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from faktura.domain.errors import NotFoundError
+from faktura.domain.numbering import Series
+from faktura.domain.provider import Provider
+from faktura.ledger.ports import JournalEntry, Taken
+from faktura.storage.driver import Driver
+from faktura.storage.rows import date_text, provider_row, to_provider, to_series
+
+
+class ProviderRows:
+    """See `faktura.ledger.ports.ProviderStore`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def insert(self, provider: Provider, *, created_at_us: int, first_id: int) -> None:
+        """Write a provider and start its counters."""
+        self._driver.run("provider_insert", **provider_row(provider), created_at_us=created_at_us)
+        self._driver.run("counter_insert", provider_id=provider.id, next_id=first_id, next_wire_id=1, journal_chain=bytes(32))
+
+    def set(self, provider: Provider) -> None:
+        """Change a provider's settings and seller; documents issued before keep what they show."""
+        row = provider_row(provider)
+        self._driver.run("provider_set", provider_id=provider.id, settings=row["settings"], seller=row["seller"])
+
+    def get(self, provider_id: int) -> Provider:
+        """The provider of an id that some row names; NotFoundError if it is gone."""
+        row = self._driver.one("provider_get", provider_id=provider_id)
+        if row is None:
+            message = f"there is no provider {provider_id}"
+            raise NotFoundError(message)
+        return to_provider(row)
+
+    def find(self, name: str) -> Provider | None:
+        """The provider of that name."""
+        row = self._driver.one("provider_find", name=name)
+        return None if row is None else to_provider(row)
+
+    def all(self) -> list[Provider]:
+        """All providers, oldest first."""
+        return [to_provider(row) for row in self._driver.all("provider_all")]
+
+    def take(self, provider_id: int, *, ids: int = 0, wire_ids: int = 0, entries: int = 0) -> Taken:
+        """Take so many of each, and hold the counter until the transaction ends: the last lock taken."""
+        row = self._driver.one("counter_take", provider_id=provider_id, ids=ids, wire_ids=wire_ids, entries=entries)
+        if row is None:
+            message = f"there is no provider {provider_id}"
+            raise NotFoundError(message)
+        return Taken(row["next_id"] - ids, row["next_wire_id"] - wire_ids, row["journal_sequence"] - entries + 1, bytes(row["journal_chain"]))
+
+    def raise_wire_id(self, provider_id: int, next_wire_id: int) -> None:
+        """Let wire ids to come start here, if they are not past it already."""
+        self._driver.run("counter_raise_wire_id", provider_id=provider_id, next_wire_id=next_wire_id)
+
+    def append_journal(self, provider_id: int, entries: Sequence[JournalEntry]) -> None:
+        """Write entries whose sequence numbers were taken, and where the chain now ends."""
+        self._driver.many("journal_insert", ({"provider_id": provider_id, **asdict(entry)} for entry in entries))
+        if entries:
+            self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
+
+
+class SeriesRows:
+    """See `faktura.ledger.ports.SeriesStore`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def insert(self, series: Series) -> None:
+        """Write a new series."""
+        self._driver.run(
+            "series_insert",
+            provider_id=series.provider_id,
+            name=series.name,
+            type_codes=",".join(str(code.value) for code in series.type_codes),
+            method=series.method.value,
+            template=series.template,
+            next_number=series.next_number,
+            last_date=date_text(series.last_date),
+            reset=series.reset.value,
+        )
+
+    def all(self, provider_id: int) -> list[Series]:
+        """The provider's series by name."""
+        return [to_series(row) for row in self._driver.all("series_all", provider_id=provider_id)]
+
+    def set(self, series: Series) -> None:
+        """Change what may change of a series. The caller holds its lock."""
+        self._driver.run(
+            "series_set",
+            provider_id=series.provider_id,
+            name=series.name,
+            next_number=series.next_number,
+            last_date=date_text(series.last_date),
+            template=series.template,
+            reset=series.reset.value,
+        )
+
+    def lock(self, series: Series) -> Series:
+        """Hold the series until the transaction ends; the series as it is under the lock."""
+        row = self._driver.one("series_lock", provider_id=series.provider_id, name=series.name)
+        if row is None:
+            message = f"there is no series {series.name!r}"
+            raise NotFoundError(message)
+        return to_series(row)

@@ -1,0 +1,306 @@
+"""Rows <-> domain values. Column names are the terms' names, so this is mostly a change of type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
+from faktura.domain.money import Currency, canonical
+from faktura.domain.numbering import NumberMethod, Reset, Series
+from faktura.domain.party import Party
+from faktura.domain.payment import Settlement
+from faktura.domain.provider import Account, Provider, Token
+from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
+
+Row = Mapping[str, Any]
+
+_PLAIN_COLUMNS = (
+    "account_id wire_id source_type series number created_at_us line_total_minor allowance_total_minor charge_total_minor "
+    "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms recorded_at_us"
+).split()
+
+
+def invoice_row(invoice: Invoice) -> dict[str, object]:
+    """The invoice's own row, without what hangs on it."""
+    period = invoice.period or Period()
+    preceding = invoice.preceding_invoice
+    return {name: getattr(invoice, name) for name in _PLAIN_COLUMNS} | {
+        "invoice_id": invoice.id,
+        "origin": invoice.origin.value,
+        "type_code": invoice.type_code.value if invoice.type_code else None,
+        "issue_date": invoice.issue_date.isoformat(),
+        "currency": invoice.currency.code,
+        "price_basis": invoice.price_basis.value if invoice.price_basis else None,
+        "seller": party_text(invoice.seller),
+        "buyer": party_text(invoice.buyer),
+        "due_date": date_text(invoice.due_date),
+        "tax_point_date": date_text(invoice.tax_point_date),
+        "period_start": date_text(period.start),
+        "period_end": date_text(period.end),
+        "vat_rate": decimal_text(invoice.vat_rate),
+        "line_count": None if invoice.lines is None else len(invoice.lines),
+        "preceding_number": preceding.number if preceding else None,
+        "preceding_issue_date": date_text(preceding.issue_date) if preceding else None,
+        "preceding_invoice_id": preceding.invoice_id if preceding else None,
+        "order_ids": None if invoice.order_ids is None else json.dumps(invoice.order_ids),
+    }
+
+
+def to_invoice(
+    row: Row,
+    *,
+    lines: tuple[InvoiceLine, ...],
+    allowances_charges: tuple[AllowanceCharge, ...],
+    vat_breakdown: tuple[VatBreakdown, ...],
+) -> Invoice:
+    """The document of a row and what hangs on it."""
+    start, end = to_date(row["period_start"]), to_date(row["period_end"])
+    preceding = row["preceding_number"]
+    return Invoice(
+        **{name: row[name] for name in _PLAIN_COLUMNS},
+        id=row["invoice_id"],
+        origin=Origin(row["origin"]),
+        type_code=None if row["type_code"] is None else TypeCode(row["type_code"]),
+        issue_date=date.fromisoformat(row["issue_date"]),
+        currency=Currency(row["currency"]),
+        price_basis=None if row["price_basis"] is None else PriceBasis(row["price_basis"]),
+        seller=to_party(row["seller"]),
+        buyer=to_party(row["buyer"]),
+        due_date=to_date(row["due_date"]),
+        tax_point_date=to_date(row["tax_point_date"]),
+        period=Period(start=start, end=end) if start or end else None,
+        vat_rate=to_decimal(row["vat_rate"]),
+        vat_breakdown=vat_breakdown,
+        lines=None if row["line_count"] is None else lines,
+        allowances_charges=allowances_charges,
+        preceding_invoice=PrecedingInvoice(number=preceding, issue_date=to_date(row["preceding_issue_date"]), invoice_id=row["preceding_invoice_id"])
+        if preceding is not None
+        else None,
+        order_ids=None if row["order_ids"] is None else tuple(json.loads(row["order_ids"])),
+    )
+
+
+def line_row(line: InvoiceLine, *, account_id: int, invoice_id: int, line_number: int) -> dict[str, object]:
+    """One invoice line's row; line numbers count from 1."""
+    period = line.period or Period()
+    return {
+        "account_id": account_id,
+        "invoice_id": invoice_id,
+        "line_number": line_number,
+        "name": line.name,
+        "quantity": canonical(line.quantity),
+        "unit_code": line.unit_code,
+        "unit_price": canonical(line.unit_price),
+        "line_total_minor": line.line_total_minor,
+        "net_amount_minor": line.net_amount_minor,
+        "vat_category": _category_text(line.vat),
+        "vat_rate": canonical(line.vat.rate) if line.vat else None,
+        "item_id": line.item_id,
+        "period_start": date_text(period.start),
+        "period_end": date_text(period.end),
+        "order_id": line.order_id,
+    }
+
+
+def to_line(row: Row, allowances_charges: tuple[AllowanceCharge, ...]) -> InvoiceLine:
+    """The line of a row."""
+    start, end = to_date(row["period_start"]), to_date(row["period_end"])
+    return InvoiceLine(
+        name=row["name"],
+        quantity=Decimal(row["quantity"]),
+        unit_code=row["unit_code"],
+        unit_price=Decimal(row["unit_price"]),
+        line_total_minor=row["line_total_minor"],
+        net_amount_minor=row["net_amount_minor"],
+        vat=_to_vat(row),
+        item_id=row["item_id"],
+        period=Period(start=start, end=end) if start or end else None,
+        order_id=row["order_id"],
+        allowances_charges=allowances_charges,
+    )
+
+
+def allowance_charge_row(item: AllowanceCharge, *, account_id: int, invoice_id: int, line_number: int, position: int) -> dict[str, object]:
+    """One allowance or charge; line_number 0 is the document's."""
+    return {
+        "account_id": account_id,
+        "invoice_id": invoice_id,
+        "line_number": line_number,
+        "position": position,
+        "is_charge": int(item.is_charge),
+        "amount_minor": item.amount_minor,
+        "net_amount_minor": item.net_amount_minor,
+        "reason": item.reason,
+        "vat_category": _category_text(item.vat),
+        "vat_rate": canonical(item.vat.rate) if item.vat else None,
+    }
+
+
+def to_allowance_charge(row: Row) -> AllowanceCharge:
+    """The allowance or charge of a row."""
+    return AllowanceCharge(
+        is_charge=bool(row["is_charge"]),
+        amount_minor=row["amount_minor"],
+        net_amount_minor=row["net_amount_minor"],
+        reason=row["reason"],
+        vat=_to_vat(row),
+    )
+
+
+def vat_breakdown_row(group: VatBreakdown, *, account_id: int, invoice_id: int, position: int) -> dict[str, object]:
+    """One group of the VAT breakdown."""
+    return {
+        "account_id": account_id,
+        "invoice_id": invoice_id,
+        "position": position,
+        "category": group.category.value if group.category else None,
+        "rate": canonical(group.rate),
+        "taxable_amount_minor": group.taxable_amount_minor,
+        "tax_amount_minor": group.tax_amount_minor,
+        "exemption_reason": group.exemption_reason,
+    }
+
+
+def to_vat_breakdown(row: Row) -> VatBreakdown:
+    """The group of a row."""
+    return VatBreakdown(
+        category=VatCategory(row["category"]) if row["category"] else None,
+        rate=Decimal(row["rate"]),
+        taxable_amount_minor=row["taxable_amount_minor"],
+        tax_amount_minor=row["tax_amount_minor"],
+        exemption_reason=row["exemption_reason"],
+    )
+
+
+def provider_row(provider: Provider) -> dict[str, object]:
+    """A provider's row; what is not asked for by column is kept as JSON."""
+    settings = {
+        "public_url": provider.public_url,
+        "hosts": provider.hosts,
+        "rate_limit": provider.rate_limit,
+        "rate_window_seconds": provider.rate_window_seconds,
+        "type_words": {str(code.value): word for code, word in provider.type_words},
+    }
+    return {
+        "provider_id": provider.id,
+        "name": provider.name,
+        "dialect": provider.dialect,
+        "zone": provider.zone,
+        "currency": provider.currency.code,
+        "seller": party_text(provider.seller),
+        "settings": json.dumps(settings),
+    }
+
+
+def to_provider(row: Row) -> Provider:
+    """The provider of a row."""
+    settings = json.loads(row["settings"])
+    return Provider(
+        id=row["provider_id"],
+        name=row["name"],
+        dialect=row["dialect"],
+        zone=row["zone"],
+        currency=Currency(row["currency"]),
+        seller=Party(**json.loads(row["seller"])),
+        public_url=settings["public_url"],
+        hosts=tuple(settings["hosts"]),
+        rate_limit=settings["rate_limit"],
+        rate_window_seconds=settings["rate_window_seconds"],
+        type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
+    )
+
+
+def to_account(row: Row) -> Account:
+    """The account of a row."""
+    return Account(
+        id=row["account_id"],
+        provider_id=row["provider_id"],
+        reference=row["reference"],
+        buyer=to_party(row["buyer"]),
+        first_ordinal=row["first_ordinal"],
+        last_ordinal=row["last_ordinal"],
+        revision=row["revision"],
+    )
+
+
+def to_series(row: Row) -> Series:
+    """The number series of a row."""
+    return Series(
+        provider_id=row["provider_id"],
+        name=row["name"],
+        type_codes=tuple(TypeCode(int(code)) for code in row["type_codes"].split(",")),
+        method=NumberMethod(row["method"]),
+        template=row["template"],
+        next_number=row["next_number"],
+        last_date=to_date(row["last_date"]),
+        reset=Reset(row["reset"]),
+    )
+
+
+def to_token(row: Row) -> Token:
+    """The token of a row."""
+    return Token(
+        id=row["token_id"],
+        account_id=row["account_id"],
+        label=row["label"],
+        hint=row["hint"],
+        scopes=tuple(row["scopes"].split()),
+        created_at_us=row["created_at_us"],
+        expires_at_us=row["expires_at_us"],
+        revoked_at_us=row["revoked_at_us"],
+        last_used_at_us=row["last_used_at_us"],
+    )
+
+
+def settlements_text(settlements: tuple[Settlement, ...] | None) -> str | None:
+    """Observed payments as JSON: [[amount_minor, paid_at_us], …]."""
+    return None if settlements is None else json.dumps([[item.amount_minor, item.paid_at_us] for item in settlements])
+
+
+def to_settlements(text: str | None) -> tuple[Settlement, ...] | None:
+    """The observed payments of that text."""
+    return None if text is None else tuple(Settlement(amount_minor=amount, paid_at_us=at) for amount, at in json.loads(text))
+
+
+def party_text(party: Party | None) -> str | None:
+    """A party as JSON."""
+    return None if party is None else json.dumps(party.to_mapping(), ensure_ascii=False)
+
+
+def to_party(text: str | None) -> Party | None:
+    """The party of that text."""
+    return None if text is None else Party(**json.loads(text))
+
+
+def date_text(day: date | None) -> str | None:
+    """A date as ISO text."""
+    return None if day is None else day.isoformat()
+
+
+def to_date(text: str | None) -> date | None:
+    """The date of that text."""
+    return None if text is None else date.fromisoformat(text)
+
+
+def decimal_text(value: Decimal | None) -> str | None:
+    """A decimal as canonical text."""
+    return None if value is None else canonical(value)
+
+
+def to_decimal(text: str | None) -> Decimal | None:
+    """The decimal of that text."""
+    return None if text is None else Decimal(text)
+
+
+def _category_text(vat: VatKey | None) -> str | None:
+    return vat.category.value if vat and vat.category else None
+
+
+def _to_vat(row: Row) -> VatKey | None:
+    if row["vat_rate"] is None:
+        return None
+    return VatKey(VatCategory(row["vat_category"]) if row["vat_category"] else None, Decimal(row["vat_rate"]))

@@ -1,0 +1,84 @@
+"""A place on disk to group a file's rows by document, so that memory does not grow with the input."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+from faktura.domain.errors import LedgerFullError
+
+_SCHEMA = (
+    "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, fields TEXT)",
+    "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
+)
+_GROUPED = """
+SELECT i.number, i.account, g.created_at_us, i.file, i.fields
+FROM (SELECT number, MIN(created_at_us) AS created_at_us FROM item GROUP BY number) g
+JOIN item i ON i.number = g.number
+WHERE i.number NOT IN (SELECT number FROM held)
+ORDER BY g.created_at_us, i.number, i.file, i.line
+"""
+
+
+@dataclass(slots=True)
+class Group:
+    """All rows of one document number."""
+
+    number: str
+    accounts: set[str]
+    created_at_us: int
+    file: int
+    """Number of the last file that has rows of it."""
+    rows: list[str]
+
+
+class Spool:
+    """Rows of one import, in a temporary database beside the ledger. A context manager: leaving it removes the rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = TemporaryDirectory(prefix="faktura-import-", dir=folder)
+        self._connection = sqlite3.connect(Path(self._folder.name) / "spool.db", isolation_level=None, check_same_thread=False)
+        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA temp_store = FILE", *_SCHEMA, "BEGIN"):
+            self._connection.execute(statement)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, fields: str) -> None:
+        """Keep a row until all are read; LedgerFullError when there is no room."""
+        try:
+            self._connection.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", (number, account, created_at_us, file, line, fields))
+        except sqlite3.OperationalError as error:
+            message = f"no room to group the rows of the import ({error}); nothing was recorded"
+            raise LedgerFullError(message) from error
+
+    def hold(self, number: str) -> None:
+        """Give out no document of this number: one of its rows is bad."""
+        self._connection.execute("INSERT OR IGNORE INTO held VALUES (?)", (number,))
+
+    def held(self) -> int:
+        """How many documents are held back."""
+        return int(self._connection.execute("SELECT COUNT(*) FROM held").fetchone()[0])
+
+    def groups(self) -> Iterator[Group]:
+        """Documents by creation and number, so that the order of the rows decides nothing; their rows as they stood."""
+        self._connection.execute("CREATE INDEX item_number ON item (number)")
+        group: Group | None = None
+        for number, account, created_at_us, file, fields in self._connection.execute(_GROUPED):
+            if group is None or group.number != number:
+                if group is not None:
+                    yield group
+                group = Group(number, set(), created_at_us, file, [])
+            group.accounts.add(account)
+            group.file = max(group.file, file)
+            group.rows.append(fields)
+        if group is not None:
+            yield group

@@ -1,0 +1,210 @@
+"""SQLite: one file, WAL, every commit synced; one writer at a time, readers never wait."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError
+from faktura.storage.driver import Row
+from faktura.storage.migration import Migration, check_version, load_migrations
+from faktura.storage.statement import load_statements
+from faktura.storage.store import Store
+
+BUSY_SECONDS = 60
+"""How long a writer waits for another process's transaction before it gives up."""
+
+_APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databases
+_VERSION_MIN = (3, 35)
+
+
+@contextmanager
+def errors() -> Iterator[None]:
+    """The driver's errors in the ledger's words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        known: dict[int, type[LedgerError]] = {
+            sqlite3.SQLITE_BUSY: LedgerBusyError,
+            sqlite3.SQLITE_LOCKED: LedgerBusyError,
+            sqlite3.SQLITE_FULL: LedgerFullError,
+            sqlite3.SQLITE_READONLY: LedgerReadOnlyError,
+            sqlite3.SQLITE_CANTOPEN: LedgerReadOnlyError,
+        }
+        if code in known:
+            raise known[code] from error
+        if code == sqlite3.SQLITE_IOERR:
+            message = f"the disk refused to read or write the ledger ({error}); nothing of this step was kept"
+            raise LedgerError(message) from error
+        if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+            message = f"the file is not a faktura ledger, or is damaged ({error})"
+            raise LedgerError(message) from error
+        raise
+
+
+class _Session:
+    """Named statements on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._statements = load_statements()
+
+    def all(self, name: str, /, **parameters: object) -> list[Row]:
+        return self._connection.execute(self._statements[name], parameters).fetchall()
+
+    def one(self, name: str, /, **parameters: object) -> Row | None:
+        rows = self._connection.execute(self._statements[name], parameters).fetchall()
+        return rows[0] if rows else None
+
+    def run(self, name: str, /, **parameters: object) -> int:
+        return self._connection.execute(self._statements[name], parameters).rowcount
+
+    def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
+        self._connection.executemany(self._statements[name], rows)
+
+    def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
+        return self._connection.execute("\n".join(self._statements[name] for name in names), parameters)
+
+
+class SqliteStorage:
+    """A ledger in one SQLite file. Safe for threads and for several processes."""
+
+    def __init__(self, path: str, *, page_count_max: int | None = None) -> None:
+        if sqlite3.sqlite_version_info < _VERSION_MIN:
+            message = f"SQLite 3.35 or newer is needed, this is {sqlite3.sqlite_version}"
+            raise LedgerError(message)
+        self.path = path
+        self._page_count_max = page_count_max
+        self._write_lock = threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        # An in-memory ledger lives in one connection, which everybody shares in turn.
+        self._in_memory = path == ":memory:"
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -16000")
+            if self._page_count_max:
+                connection.execute(f"PRAGMA max_page_count = {int(self._page_count_max)}")
+        except BaseException:
+            connection.close()
+            raise
+        self._opened.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the write-ahead log into the file."""
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._idle.clear()
+        self._writer = None
+        self._local = threading.local()
+
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """A transaction that writes: rolled back unless its block ends well, durable when this returns."""
+        with self._write_lock, errors():
+            if self._writer is None:
+                self._writer = self._connect()
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Store(_Session(connection))
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """A transaction that reads one consistent state, and waits for nobody."""
+        if self._in_memory:
+            with self.writing() as store:
+                yield store
+            return
+        with errors():
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect()
+            connection.execute("BEGIN")
+            try:
+                yield Store(_Session(connection))
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.append(connection)
+
+    def serving(self) -> Store:
+        """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
+        store: Store | None = getattr(self._local, "store", None)
+        if store is None:
+            if self._in_memory:
+                self._writer = self._writer or self._connect()
+            connection = self._writer if self._in_memory and self._writer else self._connect()
+            store = self._local.store = Store(_Session(connection))
+        return store
+
+    def version(self) -> int:
+        """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""
+        with errors():
+            connection = self._idle.pop() if self._idle else self._connect()
+            try:
+                return self._version(connection)
+            finally:
+                self._idle.append(connection)
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application_id == _APPLICATION_ID:
+            return int(connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_migration").fetchone()[0])
+        if connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
+            message = f"{self.path} is a database of another program"
+            raise SchemaError(message)
+        return 0
+
+    def migrate(self) -> list[Migration]:
+        """Bring the schema to this release, in one transaction; returns what was applied."""
+        applied = []
+        with self._write_lock, errors():
+            if self._writer is None:
+                self._writer = self._connect()
+            connection = self._writer
+            if not self._in_memory:
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                version = self._version(connection)
+                check_version(version)
+                if version == 0:
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
+                for migration in load_migrations():
+                    if migration.version > version:
+                        for statement in migration.statements:
+                            connection.execute(statement)
+                        connection.execute("INSERT INTO schema_migration VALUES (?, ?, ?)", (migration.version, migration.name, time.time_ns() // 1000))
+                        applied.append(migration)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        return applied
+
+
+def exists(path: str) -> bool:
+    """Whether the file is there and holds something."""
+    return path != ":memory:" and Path(path).exists() and Path(path).stat().st_size > 0

@@ -1,0 +1,26 @@
+"""Loads statements.sql: `-- name: x` starts a statement, comment lines after it stay with it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@cache
+def load_statements() -> dict[str, str]:
+    """All named statements, without their comment lines and closing semicolons."""
+    text = (files("faktura.storage") / "statements.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)
+    named = dict(zip(parts[1::2], map(_clean, parts[2::2]), strict=True))
+    if len(named) != len(parts) // 2:
+        message = "statements.sql names a statement twice"
+        raise ValueError(message)
+    return named
+
+
+def _clean(body: str) -> str:
+    lines = [line for line in body.strip().splitlines() if not line.lstrip().startswith("--")]
+    return "\n".join(lines).strip().rstrip(";")

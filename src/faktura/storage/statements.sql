@@ -1,0 +1,285 @@
+-- Every statement of the ledger, in the SQL that SQLite (3.35 or newer) and PostgreSQL share.
+-- `-- name:` starts one; `:word` is a parameter.
+
+-- name: provider_insert
+INSERT INTO provider (provider_id, name, dialect, zone, currency, seller, settings, created_at_us)
+VALUES (:provider_id, :name, :dialect, :zone, :currency, :seller, :settings, :created_at_us);
+
+-- name: provider_set
+UPDATE provider SET settings = :settings, seller = :seller WHERE provider_id = :provider_id;
+
+-- name: provider_get
+SELECT * FROM provider WHERE provider_id = :provider_id;
+
+-- name: provider_find
+SELECT * FROM provider WHERE name = :name;
+
+-- name: provider_all
+SELECT * FROM provider ORDER BY provider_id;
+
+-- name: counter_insert
+INSERT INTO counter (provider_id, next_id, next_wire_id, journal_sequence, journal_chain)
+VALUES (:provider_id, :next_id, :next_wire_id, 0, :journal_chain);
+
+-- name: counter_take
+UPDATE counter
+SET next_id = next_id + :ids, next_wire_id = next_wire_id + :wire_ids, journal_sequence = journal_sequence + :entries
+WHERE provider_id = :provider_id
+RETURNING next_id, next_wire_id, journal_sequence, journal_chain;
+
+-- name: counter_set_chain
+UPDATE counter SET journal_chain = :journal_chain WHERE provider_id = :provider_id;
+
+-- name: counter_raise_wire_id
+UPDATE counter SET next_wire_id = :next_wire_id WHERE provider_id = :provider_id AND next_wire_id < :next_wire_id;
+
+-- name: series_insert
+INSERT INTO series (provider_id, name, type_codes, method, template, next_number, last_date, reset)
+VALUES (:provider_id, :name, :type_codes, :method, :template, :next_number, :last_date, :reset);
+
+-- name: series_all
+SELECT * FROM series WHERE provider_id = :provider_id ORDER BY name;
+
+-- name: series_lock
+-- Holds the row until the transaction ends, on every engine, and reads it as it is then.
+UPDATE series SET next_number = next_number WHERE provider_id = :provider_id AND name = :name RETURNING *;
+
+-- name: series_set
+UPDATE series SET next_number = :next_number, last_date = :last_date, template = :template, reset = :reset
+WHERE provider_id = :provider_id AND name = :name;
+
+-- name: account_reference_insert
+INSERT INTO account_reference (provider_id, reference, account_id) VALUES (:provider_id, :reference, :account_id);
+
+-- name: account_reference_find
+SELECT account_id FROM account_reference WHERE provider_id = :provider_id AND reference = :reference;
+
+-- name: account_insert
+INSERT INTO account (account_id, provider_id, reference, buyer, first_ordinal, last_ordinal, revision, created_at_us)
+VALUES (:account_id, :provider_id, :reference, :buyer, :first_ordinal, :last_ordinal, 0, :created_at_us);
+
+-- name: account_get
+SELECT * FROM account WHERE account_id = :account_id;
+
+-- name: account_lock
+UPDATE account SET revision = revision + 1 WHERE account_id = :account_id RETURNING *;
+
+-- name: account_set_ends
+UPDATE account SET first_ordinal = :first_ordinal, last_ordinal = :last_ordinal WHERE account_id = :account_id;
+
+-- name: account_all
+SELECT * FROM account WHERE provider_id = :provider_id ORDER BY account_id;
+
+-- name: token_insert
+INSERT INTO token (token_hash, token_id, account_id, label, hint, scopes, created_at_us, expires_at_us, revoked_at_us, last_used_at_us)
+VALUES (:token_hash, :token_id, :account_id, :label, :hint, :scopes, :created_at_us, :expires_at_us, NULL, NULL);
+
+-- name: token_provider
+SELECT a.provider_id FROM token t JOIN account a ON a.account_id = t.account_id WHERE t.token_hash = :token_hash;
+
+-- name: token_all
+SELECT t.* FROM token t JOIN account a ON a.account_id = t.account_id WHERE a.provider_id = :provider_id ORDER BY t.token_id;
+
+-- name: token_revoke
+UPDATE token SET revoked_at_us = :revoked_at_us WHERE token_id = :token_id AND revoked_at_us IS NULL RETURNING token_id;
+
+-- name: token_exists
+SELECT token_id FROM token WHERE token_id = :token_id;
+
+-- name: token_used
+UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash;
+
+-- name: invoice_insert
+INSERT INTO invoice (account_id, invoice_id, wire_id, origin, type_code, source_type, series, number, created_at_us, issue_date, currency,
+  price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
+  total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, preceding_number, preceding_issue_date,
+  preceding_invoice_id, order_ids, note, payment_terms, recorded_at_us)
+VALUES (:account_id, :invoice_id, :wire_id, :origin, :type_code, :source_type, :series, :number, :created_at_us, :issue_date, :currency,
+  :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
+  :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :preceding_number,
+  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :recorded_at_us);
+
+-- name: invoice_get
+SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: invoice_by_wire_id
+SELECT * FROM invoice WHERE account_id = :account_id AND wire_id = :wire_id;
+
+-- name: invoice_by_number
+SELECT * FROM invoice WHERE account_id = :account_id AND number = :number ORDER BY invoice_id;
+
+-- name: invoice_account
+-- An id is unique in the ledger, but only operators may ask without an account.
+SELECT account_id FROM invoice WHERE invoice_id = :invoice_id;
+
+-- name: invoice_credited
+SELECT CAST(COALESCE(SUM(total_with_vat_minor), 0) AS BIGINT) AS credited_minor FROM invoice
+WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_code = 381 AND origin = 'issued';
+
+-- name: invoice_ids_of_account
+SELECT invoice_id, created_at_us, wire_id FROM invoice
+WHERE account_id = :account_id AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
+ORDER BY created_at_us, wire_id LIMIT :limit;
+
+-- name: line_insert
+INSERT INTO invoice_line (account_id, invoice_id, line_number, name, quantity, unit_code, unit_price, line_total_minor, net_amount_minor,
+  vat_category, vat_rate, item_id, period_start, period_end, order_id)
+VALUES (:account_id, :invoice_id, :line_number, :name, :quantity, :unit_code, :unit_price, :line_total_minor, :net_amount_minor,
+  :vat_category, :vat_rate, :item_id, :period_start, :period_end, :order_id);
+
+-- name: line_all
+SELECT * FROM invoice_line WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY line_number;
+
+-- name: allowance_charge_insert
+INSERT INTO allowance_charge (account_id, invoice_id, line_number, position, is_charge, amount_minor, net_amount_minor, reason, vat_category, vat_rate)
+VALUES (:account_id, :invoice_id, :line_number, :position, :is_charge, :amount_minor, :net_amount_minor, :reason, :vat_category, :vat_rate);
+
+-- name: allowance_charge_all
+SELECT * FROM allowance_charge WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY line_number, position;
+
+-- name: vat_breakdown_insert
+INSERT INTO vat_breakdown (account_id, invoice_id, position, category, rate, taxable_amount_minor, tax_amount_minor, exemption_reason)
+VALUES (:account_id, :invoice_id, :position, :category, :rate, :taxable_amount_minor, :tax_amount_minor, :exemption_reason);
+
+-- name: vat_breakdown_all
+SELECT * FROM vat_breakdown WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY position;
+
+-- name: payment_insert
+INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, recorded_at_us)
+VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :recorded_at_us);
+
+-- name: allocation_insert
+INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
+VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, :amount_minor, :allocated_on, :recorded_at_us);
+
+-- name: allocation_of_invoice
+-- What settles a document, and what a credit note has settled (its own settlement, seen from the other side).
+SELECT al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
+FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+WHERE al.account_id = :account_id AND (al.invoice_id = :invoice_id OR al.credit_note_id = :invoice_id)
+ORDER BY al.allocation_id;
+
+-- name: source_insert
+INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)
+VALUES (:account_id, :source_id, :invoice_id, :kind, :digest, :body, :seen_at_us, :recorded_at_us);
+
+-- name: source_of_invoice
+SELECT source_id, kind, digest, seen_at_us FROM source WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY source_id;
+
+-- name: observation_insert
+INSERT INTO observation (account_id, invoice_id, source_id, seen_at_us, paid_minor, due_minor, settlements, recorded_at_us)
+VALUES (:account_id, :invoice_id, :source_id, :seen_at_us, :paid_minor, :due_minor, :settlements, :recorded_at_us);
+
+-- name: observation_all
+SELECT * FROM observation WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY seen_at_us, source_id;
+
+-- name: enrichment_insert
+INSERT INTO enrichment (account_id, invoice_id, term, value, source_id, recorded_at_us)
+VALUES (:account_id, :invoice_id, :term, :value, :source_id, :recorded_at_us);
+
+-- name: enrichment_all
+SELECT term, value FROM enrichment WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: conflict_insert
+INSERT INTO conflict (account_id, invoice_id, source_id, term, kept, heard, recorded_at_us)
+VALUES (:account_id, :invoice_id, :source_id, :term, :kept, :heard, :recorded_at_us);
+
+-- name: journal_insert
+INSERT INTO journal (provider_id, sequence, recorded_at_us, actor, event, account_id, subject_id, digest, chain)
+VALUES (:provider_id, :sequence, :recorded_at_us, :actor, :event, :account_id, :subject_id, :digest, :chain);
+
+-- name: listing_insert
+INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, paid_minor, due_minor, dialect_version, item, single)
+VALUES (:account_id, :invoice_id, :ordinal, :created_at_us, :wire_id, :number_folded, :paid_minor, :due_minor, :dialect_version, :item, :single);
+
+-- name: listing_refresh
+UPDATE listing SET paid_minor = :paid_minor, due_minor = :due_minor, dialect_version = :dialect_version, item = :item, single = :single
+WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: listing_get
+SELECT invoice_id, ordinal, paid_minor, due_minor, dialect_version FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: listing_at
+SELECT created_at_us, wire_id FROM listing WHERE account_id = :account_id AND ordinal = :ordinal;
+
+-- name: listing_first_after
+SELECT ordinal FROM listing
+WHERE account_id = :account_id AND ordinal > 0 AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
+ORDER BY created_at_us, wire_id LIMIT 1;
+
+-- name: listing_rekey
+UPDATE listing SET created_at_us = :created_at_us WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: listing_park
+-- New ordinals for the rows from a key to a key, in list order, written as negatives so that no two rows ever share one.
+UPDATE listing SET ordinal = -ranked.place
+FROM (
+  SELECT invoice_id, :first_ordinal - 1 + ROW_NUMBER() OVER (ORDER BY created_at_us, wire_id) AS place
+  FROM listing
+  WHERE account_id = :account_id AND ordinal IS NOT NULL
+    AND (created_at_us > :from_us OR (created_at_us = :from_us AND wire_id >= :from_wire_id))
+    AND (created_at_us < :to_us OR (created_at_us = :to_us AND wire_id <= :to_wire_id))
+) AS ranked
+WHERE listing.account_id = :account_id AND listing.invoice_id = ranked.invoice_id;
+
+-- name: listing_unpark
+UPDATE listing SET ordinal = -ordinal WHERE account_id = :account_id AND ordinal < 0;
+
+-- name: stale_listings
+SELECT l.account_id, l.invoice_id FROM listing l JOIN account a ON a.account_id = l.account_id
+WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version ORDER BY l.account_id, l.invoice_id LIMIT :limit;
+
+-- name: serve_list
+-- The hot statement: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
+SELECT a.provider_id, a.account_id, a.first_ordinal, a.last_ordinal, a.revision, l.dialect_version, l.item, l.invoice_id
+FROM token t
+JOIN account a ON a.account_id = t.account_id
+LEFT JOIN listing l ON l.account_id = a.account_id AND l.ordinal <= a.last_ordinal - :skip AND l.ordinal > a.last_ordinal - :skip - :size
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+ORDER BY l.ordinal DESC;
+
+-- name: serve_search
+-- Each row carries the exact total; the pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
+SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.item, l.invoice_id, l.total
+FROM token t
+JOIN account a ON a.account_id = t.account_id
+LEFT JOIN (
+  SELECT account_id, ordinal, dialect_version, item, invoice_id, COUNT(*) OVER () AS total
+  FROM listing
+  WHERE account_id = (SELECT account_id FROM token WHERE token_hash = :token_hash) AND ordinal IS NOT NULL AND number_folded LIKE :pattern ESCAPE '\'
+  ORDER BY ordinal DESC LIMIT :size OFFSET :skip
+) l ON l.account_id = a.account_id
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+ORDER BY l.ordinal DESC;
+
+-- name: serve_single
+SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.single, l.invoice_id
+FROM token t
+JOIN account a ON a.account_id = t.account_id
+LEFT JOIN invoice i ON i.account_id = a.account_id AND i.wire_id = :wire_id
+LEFT JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id AND l.ordinal IS NOT NULL
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
+-- name: overview
+-- For operators: documents of providers and accounts, newest first; fragments add the filters.
+SELECT i.*, p.name AS provider_name, a.reference AS account_reference, l.ordinal, l.paid_minor, l.due_minor
+FROM invoice i
+JOIN account a ON a.account_id = i.account_id
+JOIN provider p ON p.provider_id = a.provider_id
+JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+WHERE 1 = 1
+
+-- name: overview_provider
+AND p.name = :provider
+
+-- name: overview_account
+AND a.reference = :account
+
+-- name: overview_number
+AND i.number = :number
+
+-- name: overview_open
+AND l.due_minor > 0 AND i.type_code <> 325
+
+-- name: overview_order
+ORDER BY i.created_at_us DESC, i.account_id, i.wire_id DESC LIMIT :limit;

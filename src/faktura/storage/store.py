@@ -1,0 +1,25 @@
+"""One transaction's stores over one driver session."""
+
+from __future__ import annotations
+
+from faktura.storage.account_store import AccountRows
+from faktura.storage.driver import Driver
+from faktura.storage.invoice_store import InvoiceRows
+from faktura.storage.listing_store import ListingRows, ServingRows
+from faktura.storage.payment_store import PaymentRows
+from faktura.storage.provider_store import ProviderRows, SeriesRows
+from faktura.storage.source_store import SourceRows
+
+
+class Store:
+    """What `faktura.ledger.ports.Transaction` asks for."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.providers = ProviderRows(driver)
+        self.series = SeriesRows(driver)
+        self.accounts = AccountRows(driver)
+        self.invoices = InvoiceRows(driver)
+        self.payments = PaymentRows(driver)
+        self.sources = SourceRows(driver, self.invoices)
+        self.listings = ListingRows(driver)
+        self.serving = ServingRows(driver)
