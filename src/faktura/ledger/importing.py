@@ -17,7 +17,7 @@ from faktura.ledger.ports import Books, Transaction
 from faktura.ledger.reconcile import Comparison, compare
 from faktura.ledger.standing import current_standing, publish, refresh, replace_key
 
-BATCH_SIZE = 1000
+BATCH_SIZE = 2000
 """Documents a transaction: large enough to share a commit, small enough that other writers hardly wait."""
 
 

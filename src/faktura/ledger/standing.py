@@ -92,23 +92,32 @@ def publish(tx: Transaction, books: Books, provider: Provider, account: Account,
 
 
 def _interleave(tx: Transaction, account: Account, count: int, low: ListKey, high: ListKey) -> tuple[int, int]:
-    """Number the list anew from the lowest new key up, or from the highest down, whichever touches fewer rows."""
+    """Number the list anew from the lowest new key up, or from the highest down, whichever touches fewer rows.
+
+    Moving a side takes two passes, moving the whole list to ordinals that were never used takes one: so where the
+    shorter side is more than half, the list moves.
+    """
     first, last = account.first_ordinal, account.last_ordinal
     above_low = tx.listings.first_after(account.id, low)
     above_high = tx.listings.first_after(account.id, high)
     upper_start = last + 1 if above_low is None else above_low
     lower_end = last if above_high is None else above_high - 1
-    if last - upper_start <= lower_end - first:
-        tx.listings.renumber(account.id, first_ordinal=upper_start, from_key=low, to_key=_NEWEST)
+    upper, lower = last + 1 - upper_start, lower_end + 1 - first
+    if 2 * min(upper, lower) > account.listed_total:
+        tx.listings.renumber(account.id, first_ordinal=last + 1, from_key=_OLDEST, to_key=_NEWEST, is_fresh=True)
+        return last + 1, last + account.listed_total + count
+    if upper <= lower:
+        tx.listings.renumber(account.id, first_ordinal=upper_start, from_key=low, to_key=_NEWEST, is_fresh=False)
         return first, last + count
-    tx.listings.renumber(account.id, first_ordinal=first - count, from_key=_OLDEST, to_key=high)
+    tx.listings.renumber(account.id, first_ordinal=first - count, from_key=_OLDEST, to_key=high, is_fresh=False)
     return first - count, last
 
 
 def replace_key(tx: Transaction, account: Account, invoice: Invoice) -> None:
     """Put a listed document where its corrected creation instant belongs. Rare, so the whole list is numbered anew."""
     tx.listings.rekey(account.id, invoice.id, invoice.created_at_us)
-    tx.listings.renumber(account.id, first_ordinal=account.first_ordinal, from_key=_OLDEST, to_key=_NEWEST)
+    tx.listings.renumber(account.id, first_ordinal=account.last_ordinal + 1, from_key=_OLDEST, to_key=_NEWEST, is_fresh=True)
+    tx.accounts.set_ends(account.id, first_ordinal=account.last_ordinal + 1, last_ordinal=account.last_ordinal + account.listed_total)
 
 
 def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:

@@ -49,18 +49,23 @@ class ListingRows:
         """Change by what a document is ordered; renumber afterwards."""
         self._driver.run("listing_rekey", account_id=account_id, invoice_id=invoice_id, created_at_us=created_at_us)
 
-    def renumber(self, account_id: int, *, first_ordinal: int, from_key: ListKey, to_key: ListKey) -> None:
-        """Give the listed documents between two keys dense ordinals from `first_ordinal` on, in list order."""
+    def renumber(self, account_id: int, *, first_ordinal: int, from_key: ListKey, to_key: ListKey, is_fresh: bool) -> None:
+        """Give the listed documents between two keys dense ordinals from `first_ordinal` on, in list order.
+
+        `is_fresh` says that no document has any of those ordinals now; then one pass is enough.
+        """
         self._driver.run(
-            "listing_park",
+            "listing_renumber",
             account_id=account_id,
             first_ordinal=first_ordinal,
             from_us=from_key[0],
             from_wire_id=from_key[1],
             to_us=to_key[0],
             to_wire_id=to_key[1],
+            sign=1 if is_fresh else -1,
         )
-        self._driver.run("listing_unpark", account_id=account_id)
+        if not is_fresh:
+            self._driver.run("listing_unpark", account_id=account_id)
 
     def stale(self, provider_id: int, *, dialect_version: int, limit: int) -> list[tuple[int, int]]:
         """(account, document) of standings that an older dialect version rendered."""

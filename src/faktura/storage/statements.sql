@@ -210,9 +210,10 @@ ORDER BY created_at_us, wire_id LIMIT 1;
 -- name: listing_rekey
 UPDATE listing SET created_at_us = :created_at_us WHERE account_id = :account_id AND invoice_id = :invoice_id;
 
--- name: listing_park
--- New ordinals for the rows from a key to a key, in list order, written as negatives so that no two rows ever share one.
-UPDATE listing SET ordinal = -ranked.place
+-- name: listing_renumber
+-- New ordinals for the rows from a key to a key, in list order. With sign -1 they are parked as negatives, so that no two
+-- rows ever share one while the statement runs; ordinals that nobody had can be written at once.
+UPDATE listing SET ordinal = :sign * ranked.place
 FROM (
   SELECT invoice_id, :first_ordinal - 1 + ROW_NUMBER() OVER (ORDER BY created_at_us, wire_id) AS place
   FROM listing
