@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PORT ?= 8000
+DATA ?= faktura-demo
 
 .PHONY: demo test check lock clean
 
 demo: $(VENV)/installed
-	$(BIN)/faktura demo
+	$(BIN)/faktura demo --port $(PORT) --data $(DATA)
 
 test: $(VENV)/installed-dev check
 	$(BIN)/python -m pytest -n 2 -q

@@ -108,7 +108,7 @@ class Served:
 def running(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Served]:
     """A faktura server in a process of its own (`serve` or `demo` with --port 0 --json), stopped at the end."""
     command = [sys.executable, "-m", "faktura", *arguments, "--port", "0", "--json"]
-    log = open(os.devnull, "w") if "FAKTURA_TEST_LOG" not in os.environ else None  # noqa: SIM115, PTH123, PLW1514 - closed below
+    log = open(os.devnull, "w") if "FAKTURA_TEST_LOG" not in os.environ else None  # noqa: SIM115, PTH123 - closed below
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | (environment or {}))
     try:
         if process.stdout is None:
@@ -143,7 +143,7 @@ def serve(ledger: Ledger) -> Iterator[Callable[[], Served]]:
     def start() -> Served:
         context = serving(ledger.path)
         started.append(context)
-        return context.__enter__()  # noqa: PLC2801 - left in the fixture's end
+        return context.__enter__()
 
     yield start
     for context in started:

@@ -1,0 +1,237 @@
+"""SQLite: schema versions, full disks, several processes, and what the statements may do."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faktura.bootstrap.books import DIALECTS, migrate, open_books
+from faktura.config import DatabaseUrl, Settings
+from faktura.dialects.base import encoder
+from faktura.domain.draft import parse_draft
+from faktura.domain.errors import InvalidDocumentError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError, SettingError
+from faktura.domain.money import Currency
+from faktura.domain.party import Party
+from faktura.domain.provider import Provider
+from faktura.ledger.accounts import add_account, add_provider
+from faktura.ledger.commands import issue
+from faktura.ledger.importing import record
+from faktura.storage.statement import load_statements
+
+FACTS = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal".split()
+EUR = Currency("EUR")
+
+
+def settings(path: Path, **options: Any) -> Settings:
+    """Settings that name a ledger."""
+    return Settings(database=DatabaseUrl(path=str(path), **options))
+
+
+def documents(provider: Any, numbers: range) -> list[Any]:
+    """Recorded VPSBG documents."""
+    found = [
+        {
+            "id": n,
+            "invoice_number": f"{n:010d}",
+            "created_at": "2024-08-27T21:00:00.000000Z",
+            "amount": 1,
+            "amount_with_vat": 1,
+            "type": "original",
+            "order_ids": [],
+        }
+        for n in numbers
+    ]
+    return list(DIALECTS["vpsbg"].parse_answer(encoder.encode({"data": found}), provider=provider).documents)
+
+
+def test_facts_are_only_ever_inserted() -> None:
+    """No statement of ours updates or deletes a fact, and none deletes anything."""
+    for name, text in load_statements().items():
+        assert not re.search(r"\bDELETE\b", text, re.IGNORECASE), name
+        updated = re.match(r"\s*UPDATE (\w+)", text, re.IGNORECASE)
+        assert not updated or updated.group(1) not in FACTS, name
+
+
+def test_account_owned_tables_lead_their_keys_with_the_account(ledger: Any) -> None:
+    """Every key of a table that belongs to an account begins with account_id, and every join of such tables runs along it."""
+    connection = ledger.books.storage._connect()
+    shared = {"provider", "counter", "series", "account_reference", "token", "journal", "schema_migration"}
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")} - shared
+    assert set(FACTS) - {"journal"} | {"account", "listing"} == tables
+    for table in tables:
+        for _, index, is_unique, *_ in connection.execute(f"PRAGMA index_list({table})"):
+            columns = [row[2] for row in connection.execute(f"PRAGMA index_info({index})")]
+            assert columns[0] == "account_id" or not is_unique, (table, columns)
+    for name, text in load_statements().items():
+        for joined in re.findall(r"JOIN (\w+) (\w+) ON (.*)", text):
+            assert joined[0] in shared or "account_id" in joined[2], (name, joined)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """A ledger of a later release is not touched, and the message says what to do."""
+    path = tmp_path / "ledger.db"
+    migrate(settings(path))
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO schema_migration VALUES (9999, 'later', 0)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(SchemaError, match=r"9999.*newer faktura"), open_books(settings(path)):
+        pass
+    with pytest.raises(SchemaError, match="9999"):
+        migrate(settings(path))
+    assert path.read_bytes() == before
+
+
+def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
+    """A SQLite file of another program, and a file that is none, are left as they are."""
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    with pytest.raises(SchemaError, match="another program"):
+        migrate(settings(other))
+    text = tmp_path / "text.db"
+    text.write_text("these are not the pages you are looking for" * 100)
+    with pytest.raises(LedgerError, match="not a faktura ledger"), open_books(settings(text), create=True):
+        pass
+    with pytest.raises(SettingError, match="no ledger"), open_books(settings(tmp_path / "missing.db")):
+        pass
+
+
+def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
+    """The second run applies nothing; an empty file becomes a ledger."""
+    path = tmp_path / "ledger.db"
+    path.touch()
+    assert migrate(settings(path)) == ["0001 foundation"]
+    assert migrate(settings(path)) == []
+
+
+def test_a_full_disk_while_importing_loses_nothing(tmp_path: Path) -> None:
+    """When the file may not grow, the import stops with a clear error; whole batches are kept, and with room it goes on."""
+    path = tmp_path / "ledger.db"
+    with open_books(settings(path), create=True) as books:
+        provider = _provider(books)
+        found = documents(provider, range(1, 3001))
+    pairs = [("demo", document) for document in found]
+    done: list[object] = []
+    with open_books(settings(path, page_count_max=300)) as books, pytest.raises(LedgerFullError, match="no room"):
+        done.extend(record(books, provider="vpsbg", documents=pairs, batch_size=200))
+    with open_books(settings(path)) as books:
+        with books.storage.reading() as tx:
+            account = tx.accounts.all(provider.id)[0]
+        assert account.listed_total % 200 == 0
+        assert 0 < account.listed_total < 3000
+        changes = list(record(books, provider="vpsbg", documents=pairs, batch_size=200))
+        assert sum(change.outcome == "new" for change in changes) == 3000 - account.listed_total
+        with books.storage.reading() as tx:
+            assert tx.accounts.all(provider.id)[0].listed_total == 3000
+            connection = books.storage._connect()  # type: ignore[attr-defined]
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_a_read_only_ledger_says_so(tmp_path: Path) -> None:
+    """A file in a place that nobody may write gives one clear error, not a crash."""
+    path = tmp_path / "ledger.db"
+    with open_books(settings(path), create=True) as books:
+        _provider(books)
+    with open_books(settings(path)) as books:
+        connection = books.storage._connect()  # type: ignore[attr-defined]
+        connection.execute("PRAGMA query_only = ON")
+        books.storage._writer = connection  # type: ignore[attr-defined]
+        with pytest.raises(LedgerReadOnlyError, match="cannot be written"), books.storage.writing() as tx:
+            tx.providers.raise_wire_id(1, 5)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from faktura.bootstrap.books import open_books, DIALECTS
+from faktura.config import DatabaseUrl, Settings
+from faktura.dialects.base import encoder
+from faktura.ledger.accounts import find_provider
+from faktura.ledger.importing import record
+with open_books(Settings(database=DatabaseUrl(path=sys.argv[1]))) as books:
+    with books.storage.reading() as tx:
+        provider = find_provider(tx, "vpsbg")
+    for n in range(int(sys.argv[2]), int(sys.argv[2]) + 150):
+        item = {"id": n, "invoice_number": str(n), "created_at": "2024-08-27T21:00:00Z", "amount": 1, "amount_with_vat": 1, "type": "original", "order_ids": []}
+        heard = DIALECTS["vpsbg"].parse_answer(encoder.encode({"data": [item]}), provider=provider).documents[0]
+        list(record(books, provider="vpsbg", documents=[("demo", heard)]))
+"""
+
+
+def test_several_processes_write_and_read_one_file(ledger: Any) -> None:
+    """Two importers and a reader at once: nobody hears of a lock, nothing is lost, every page read is whole."""
+    ledger.provider("vpsbg")
+    account = ledger.account("vpsbg")
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(ledger.path), str(start)], stderr=subprocess.PIPE, text=True) for start in (1, 1001)]
+    totals = []
+    while any(writer.poll() is None for writer in writers):
+        with ledger.books.storage.reading() as tx:
+            seen = tx.accounts.get(account.id)
+            assert seen is not None
+            newest = tx.listings.key_at(account.id, seen.last_ordinal)
+            assert (newest is None) == (seen.listed_total == 0)
+            totals.append(seen.listed_total)
+    assert [writer.communicate()[1] for writer in writers] == ["", ""]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert totals == sorted(totals)
+    with ledger.books.storage.reading() as tx:
+        found = tx.accounts.get(account.id)
+        assert found is not None
+        assert found.listed_total == 300
+
+
+def test_threads_issue_without_gap_or_duplicate(ledger: Any) -> None:
+    """Sixteen threads issue into one series while every third document is refused: numbers are dense, dates never fall."""
+    ledger.provider("vpsbg")
+    account = ledger.account("vpsbg")
+    started = threading.Barrier(16)
+
+    def work(thread: int) -> list[str]:
+        started.wait()
+        numbers = []
+        for turn in range(9):
+            price = "-1" if turn % 3 == 2 else "10"
+            draft = parse_draft({"lines": [{"name": f"{thread}", "unit_price": price, "vat_rate": 20}]}, currency=EUR, buyer=Party(name="B", country="BG"))
+            try:
+                numbers.append(issue(ledger.books, account_id=account.id, draft=draft).number)
+            except InvalidDocumentError:
+                assert price == "-1"
+        return numbers
+
+    with ThreadPoolExecutor(16) as pool:
+        numbers = [number for result in pool.map(work, range(16)) for number in result]
+    assert sorted(numbers) == [f"{seq:010d}" for seq in range(1, 97)]
+
+
+def test_a_crashed_transaction_leaves_nothing(ledger: Any) -> None:
+    """Whatever fails inside a transaction, all of it is gone, and the next one works."""
+    provider = ledger.provider("vpsbg")
+
+    def fail_halfway() -> None:
+        with ledger.books.storage.writing() as tx:
+            tx.providers.insert(replace(provider, id=7, name="seven"), created_at_us=0, first_id=1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    with ledger.books.storage.reading() as tx:
+        assert tx.providers.find("seven") is None
+    ledger.account("vpsbg")
+
+
+def _provider(books: Any) -> Any:
+    provider = Provider(id=0, name="vpsbg", dialect="vpsbg", zone="Europe/Sofia", currency=EUR, seller=Party(name="S", country="BG"))
+    provider = add_provider(books, provider=provider, series=())
+    add_account(books, provider="vpsbg", reference="demo", buyer=None)
+    return provider
