@@ -29,6 +29,8 @@ class _Again:
     heard: Heard
     digest: bytes
     comparison: Comparison
+    is_new_word: bool = True
+    """The source never said exactly this before."""
 
 
 def record(
@@ -120,7 +122,7 @@ def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Hear
     comparison = compare(known, current_standing(tx, known, provider), heard, sources=sources)
     if known.origin is Origin.ISSUED:  # closed, and its payments are ours: others can only agree or disagree
         comparison = Comparison(enriched=known, differences=comparison.differences)
-    return _Again(known, heard, digest, comparison)
+    return _Again(known, heard, digest, comparison, is_new_word=all(source.digest != digest for source in sources))
 
 
 def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
@@ -160,13 +162,13 @@ def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: in
 def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again) -> Change:
     known, comparison = item.known, item.comparison
     change = Change(outcome=comparison.outcome, invoice_id=known.id, number=known.number, differences=comparison.differences)
-    if change.outcome is Outcome.UNCHANGED:
-        return change
+    if change.outcome is Outcome.UNCHANGED or not (item.is_new_word or comparison.observed):
+        return change  # a contradiction heard before is told again, and kept once
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)
     _keep_source(tx, known, item.heard, digest=item.digest, source_id=taken.first_id, now_us=now_us, observed=comparison.observed)
     if comparison.terms:
-        tx.sources.enrich(known, comparison.enriched, terms=comparison.terms, source_id=taken.first_id, recorded_at_us=now_us)
+        tx.sources.enrich(known, comparison.enriched, source_id=taken.first_id, recorded_at_us=now_us)
     if comparison.differences:
         key = {"account_id": known.account_id, "invoice_id": known.id, "source_id": taken.first_id, "recorded_at_us": now_us}
         tx.sources.disagree(comparison.differences, **key)

@@ -70,26 +70,26 @@ class SourceRows:
             )
         return standing
 
-    def enrich(self, known: Invoice, enriched: Invoice, *, terms: Sequence[str], source_id: int, recorded_at_us: int) -> None:
+    def enrich(self, known: Invoice, enriched: Invoice, *, source_id: int, recorded_at_us: int) -> None:
         """Keep terms that were unknown, beside the row that did not say them, and parts that were missing."""
-        row = invoice_row(enriched)
-        columns = [column for term in terms if (column := _COLUMNS.get(term, term)) in row]
+        before, after = invoice_row(known), invoice_row(enriched)
         rows = [
             {
                 "account_id": known.account_id,
                 "invoice_id": known.id,
                 "term": column,
-                "value": json.dumps(row[column], ensure_ascii=False),
+                "value": json.dumps(after[column], ensure_ascii=False),
                 "source_id": source_id,
                 "recorded_at_us": recorded_at_us,
             }
-            for column in columns
+            for column in after
+            if after[column] != before[column]
         ]
         self._driver.many("enrichment_insert", rows)
         parts = replace(
             enriched,
-            lines=enriched.lines if "lines" in terms else None,
-            vat_breakdown=enriched.vat_breakdown if "vat_breakdown" in terms else (),
+            lines=enriched.lines if known.lines is None else None,
+            vat_breakdown=() if known.vat_breakdown else enriched.vat_breakdown,
             allowances_charges=(),
         )
         self._invoices.insert_parts([parts])
@@ -109,6 +109,3 @@ class SourceRows:
             for item in differences
         ]
         self._driver.many("conflict_insert", rows)
-
-
-_COLUMNS = {"lines": "line_count"}
