@@ -223,7 +223,7 @@ def token_list(provider: Annotated[str, typer.Argument(help="The provider's name
     with books() as opened, opened.storage.reading() as tx:
         owner = find_provider(tx, provider)
         references = {account.id: account.reference for account in tx.accounts.all(owner.id)}
-        rows = [_token_json(token) | {"account": references[token.account_id]} for token in tx.accounts.tokens(owner.id)]
+        rows = [_token_json(token) | {"account": references.get(token.account_id or 0)} for token in tx.accounts.tokens(owner.id)]
     if as_json:
         print_json(rows)
     else:

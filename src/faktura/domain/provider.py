@@ -78,7 +78,9 @@ class Token:
     """An API key as the ledger keeps it: never the key itself."""
 
     id: int
-    account_id: int
+    provider_id: int
+    account_id: int | None
+    """Whose documents it shows; None for a token that acts for the provider."""
     label: str
     hint: str
     """The key's first characters, to tell keys apart."""

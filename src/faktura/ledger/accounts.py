@@ -130,6 +130,7 @@ def create_token(
         taken = tx.providers.take(owner.id, ids=1, entries=1)
         token = Token(
             id=taken.first_id,
+            provider_id=owner.id,
             account_id=account.id,
             label=label,
             hint=key[:8],

@@ -19,6 +19,8 @@ from faktura.ledger.standing import current_standing, publish, refresh, replace_
 
 BATCH_SIZE = 2000
 """Documents a transaction: large enough to share a commit, small enough that other writers hardly wait."""
+BATCH_BYTES_MAX = 4 * 1024 * 1024
+"""What the sources of a batch may weigh: bounds the memory for documents of many lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ def record(
     Doing it twice changes nothing. NotFoundError for an unknown account, unless accounts are to be created.
     """
     waiting: list[tuple[str, Heard]] = []
+    waiting_bytes = 0
     for pair in documents:
         waiting.append(pair)
-        if len(waiting) >= batch_size:
+        waiting_bytes += len(pair[1].body)
+        if len(waiting) >= batch_size or waiting_bytes >= BATCH_BYTES_MAX:
             yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
-            waiting = []
+            waiting, waiting_bytes = [], 0
     if waiting:
         yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
 

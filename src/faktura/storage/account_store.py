@@ -58,6 +58,7 @@ class AccountRows:
             "token_insert",
             token_hash=token_hash,
             token_id=token.id,
+            provider_id=token.provider_id,
             account_id=token.account_id,
             label=token.label,
             hint=token.hint,
@@ -67,7 +68,7 @@ class AccountRows:
         )
 
     def tokens(self, provider_id: int) -> list[Token]:
-        """The tokens of a provider's accounts, oldest first."""
+        """The provider's tokens, its accounts' too, oldest first."""
         return [to_token(row) for row in self._driver.all("token_all", provider_id=provider_id)]
 
     def revoke_token(self, token_id: int, *, revoked_at_us: int) -> bool:

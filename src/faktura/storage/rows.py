@@ -245,6 +245,7 @@ def to_token(row: Row) -> Token:
     """The token of a row."""
     return Token(
         id=row["token_id"],
+        provider_id=row["provider_id"],
         account_id=row["account_id"],
         label=row["label"],
         hint=row["hint"],

@@ -71,14 +71,14 @@ UPDATE account SET first_ordinal = :first_ordinal, last_ordinal = :last_ordinal 
 SELECT * FROM account WHERE provider_id = :provider_id ORDER BY account_id;
 
 -- name: token_insert
-INSERT INTO token (token_hash, token_id, account_id, label, hint, scopes, created_at_us, expires_at_us, revoked_at_us, last_used_at_us)
-VALUES (:token_hash, :token_id, :account_id, :label, :hint, :scopes, :created_at_us, :expires_at_us, NULL, NULL);
+INSERT INTO token (token_hash, token_id, provider_id, account_id, label, hint, scopes, created_at_us, expires_at_us, revoked_at_us, last_used_at_us)
+VALUES (:token_hash, :token_id, :provider_id, :account_id, :label, :hint, :scopes, :created_at_us, :expires_at_us, NULL, NULL);
 
 -- name: token_provider
-SELECT a.provider_id FROM token t JOIN account a ON a.account_id = t.account_id WHERE t.token_hash = :token_hash;
+SELECT provider_id FROM token WHERE token_hash = :token_hash AND account_id IS NOT NULL;
 
 -- name: token_all
-SELECT t.* FROM token t JOIN account a ON a.account_id = t.account_id WHERE a.provider_id = :provider_id ORDER BY t.token_id;
+SELECT * FROM token WHERE provider_id = :provider_id ORDER BY token_id;
 
 -- name: token_revoke
 UPDATE token SET revoked_at_us = :revoked_at_us WHERE token_id = :token_id AND revoked_at_us IS NULL RETURNING token_id;

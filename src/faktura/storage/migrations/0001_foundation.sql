@@ -55,11 +55,12 @@ CREATE TABLE account (
 );
 CREATE INDEX account_provider ON account (provider_id);
 
--- Found by hash before any account is known; shared.
+-- Found by hash before any account is known; shared. A token of no account acts for the provider.
 CREATE TABLE token (
   token_hash BLOB PRIMARY KEY,
   token_id BIGINT NOT NULL UNIQUE,
-  account_id BIGINT NOT NULL,
+  provider_id BIGINT NOT NULL,
+  account_id BIGINT,
   label TEXT NOT NULL,
   hint TEXT NOT NULL,
   scopes TEXT NOT NULL,
