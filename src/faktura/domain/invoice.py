@@ -178,6 +178,8 @@ class Invoice:
     recorded_at_us: int
     """When this ledger wrote it."""
     series: str | None = None
+    series_sequence: int | None = None
+    """Its place in the series; the number is made of it."""
     source_type: str | None = None
     price_basis: PriceBasis | None = None
     seller: Party | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from faktura.domain.invoice import Invoice
+from faktura.domain.invoice import Invoice, InvoiceLine
 from faktura.domain.payment import Standing
+from faktura.domain.vat import VatBreakdown
 
 
 class SourceKind(StrEnum):
@@ -30,6 +31,35 @@ class Heard:
     seen_at_us: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One term that a source now says otherwise."""
+
+    term: str
+    kept: str
+    heard: str
+
+    def __str__(self) -> str:
+        return f"{self.term} was {self.kept}, now {self.heard}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceWord:
+    """What the ledger wrote down of one answer about one document: what the journal's digest of it covers."""
+
+    kind: SourceKind
+    seen_at_us: int
+    digest: bytes
+    """SHA-256 of the source's own bytes."""
+    observed: Standing | None = None
+    """Paid and open amounts, where it said any that were new."""
+    added: tuple[tuple[str, str], ...] = ()
+    """(term, value as JSON) that were unknown before, by term."""
+    lines: tuple[InvoiceLine, ...] | None = None
+    vat_breakdown: tuple[VatBreakdown, ...] | None = None
+    differences: tuple[Difference, ...] = ()
+
+
 class Outcome(StrEnum):
     """What a heard document did to the ledger."""
 
@@ -41,18 +71,6 @@ class Outcome(StrEnum):
     """Paid and open amounts, or payments, differ from what was seen before."""
     CONFLICT = "conflict"
     """It contradicts what is kept; both are kept, the first stays in force."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One term that a source now says otherwise."""
-
-    term: str
-    kept: str
-    heard: str
-
-    def __str__(self) -> str:
-        return f"{self.term} was {self.kept}, now {self.heard}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,6 +172,8 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         if changed.next_number < current.next_number:
             message = f"series {name!r} has used its numbers up to {current.next_number - 1}; the next cannot be {next_number}"
             raise ConflictError(message)
+        if changed.next_number > current.next_number:
+            tx.series.jump(current, to_number=changed.next_number, recorded_at_us=now_us)
         tx.series.set(changed)
         _journal(tx, books, owner.id, Event(name="series.set", payload=changed), now_us)
     return changed

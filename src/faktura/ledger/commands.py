@@ -235,6 +235,7 @@ def _close(
         type_code=draft.type_code,
         number=render_number(series.template, seq=seq, day=issue_date),
         series=series.name,
+        series_sequence=seq,
         created_at_us=books.dialects[provider.dialect].created_at(now_us, issue_date, provider.zone),
         issue_date=issue_date,
         currency=draft.currency,

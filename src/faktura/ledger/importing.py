@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from faktura.domain.invoice import Invoice, Origin
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Provider
-from faktura.domain.recorded import Change, Heard, Outcome
+from faktura.domain.recorded import Change, Heard, Outcome, SourceWord
 from faktura.ledger.accounts import find_account, find_provider, insert_account
 from faktura.ledger.journal import Event, write
 from faktura.ledger.ports import Books, Transaction
@@ -147,17 +147,17 @@ def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: in
         for place, heard in enumerate(documents)
     ]
     tx.invoices.insert(invoices)
-    for place, (invoice, heard) in enumerate(zip(invoices, documents, strict=True)):
-        digest = hashlib.sha256(heard.body).digest()
-        observed = heard.standing != Standing()
-        _keep_source(tx, invoice, heard, digest=digest, source_id=taken.first_id + count + place, now_us=now_us, observed=observed)
+    words = [_word(heard, observed=heard.standing != Standing()) for heard in documents]
+    for place, (invoice, heard, word) in enumerate(zip(invoices, documents, words, strict=True)):
+        source_id = taken.first_id + count + place
+        tx.sources.insert(word, heard.body, account_id=account_id, invoice_id=invoice.id, source_id=source_id, recorded_at_us=now_us)
     account = tx.accounts.get(account_id)
     if account is None:
         raise AssertionError("the account is locked, so it is there")
     publish(tx, books, provider, account, [(invoice, heard.standing) for invoice, heard in zip(invoices, documents, strict=True)])
     events = [
-        Event(name="invoice.recorded", payload=[invoice, heard.standing], account_id=account_id, subject_id=invoice.id)
-        for invoice, heard in zip(invoices, documents, strict=True)
+        Event(name="invoice.recorded", payload=[invoice, word], account_id=account_id, subject_id=invoice.id)
+        for invoice, word in zip(invoices, words, strict=True)
     ]
     write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
     return [Change(outcome=Outcome.NEW, invoice_id=invoice.id, number=invoice.number) for invoice in invoices]
@@ -170,25 +170,25 @@ def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again
         return change  # a contradiction heard before is told again, and kept once
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)
-    _keep_source(tx, known, item.heard, digest=item.digest, source_id=taken.first_id, now_us=now_us, observed=comparison.observed)
-    if comparison.terms:
-        tx.sources.enrich(known, comparison.enriched, source_id=taken.first_id, recorded_at_us=now_us)
-    if comparison.differences:
-        key = {"account_id": known.account_id, "invoice_id": known.id, "source_id": taken.first_id, "recorded_at_us": now_us}
-        tx.sources.disagree(comparison.differences, **key)
+    word = replace(
+        _word(item.heard, observed=comparison.observed),
+        added=tx.sources.added(known, comparison.enriched),
+        lines=comparison.enriched.lines if known.lines is None else None,
+        vat_breakdown=comparison.enriched.vat_breakdown if not known.vat_breakdown and comparison.enriched.vat_breakdown else None,
+        differences=comparison.differences,
+    )
+    tx.sources.insert(word, item.heard.body, account_id=known.account_id, invoice_id=known.id, source_id=taken.first_id, recorded_at_us=now_us)
+    tx.sources.insert_parts(known, word)
     if comparison.moved:
         account = tx.accounts.get(known.account_id)
         if account is not None:
             replace_key(tx, account, comparison.enriched)
     refresh(tx, books, provider, comparison.enriched)
-    payload = [change, item.heard.standing, {term: getattr(comparison.enriched, term) for term in comparison.terms}]
-    event = Event(name=f"invoice.{change.outcome.value}", payload=payload, account_id=known.account_id, subject_id=known.id)
+    event = Event(name="source.heard", payload=word, account_id=known.account_id, subject_id=taken.first_id)
     write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
     return change
 
 
-def _keep_source(tx: Transaction, invoice: Invoice, heard: Heard, *, digest: bytes, source_id: int, now_us: int, observed: bool) -> None:
-    key = {"account_id": invoice.account_id, "invoice_id": invoice.id, "source_id": source_id, "recorded_at_us": now_us}
-    tx.sources.insert(heard, digest=digest, **key)
-    if observed:
-        tx.sources.observe(heard.standing, seen_at_us=heard.seen_at_us, **key)
+def _word(heard: Heard, *, observed: bool) -> SourceWord:
+    digest = hashlib.sha256(heard.body).digest()
+    return SourceWord(kind=heard.kind, seen_at_us=heard.seen_at_us, digest=digest, observed=heard.standing if observed else None)

@@ -108,3 +108,13 @@ class SeriesRows:
             message = f"there is no series {series.name!r}"
             raise NotFoundError(message)
         return to_series(row)
+
+    def jump(self, series: Series, *, to_number: int, recorded_at_us: int) -> None:
+        """Keep that numbers from the series' next one up to `to_number` will never be used."""
+        key = {"provider_id": series.provider_id, "name": series.name, "from_number": series.next_number}
+        self._driver.run("series_jump_insert", **key, to_number=to_number, recorded_at_us=recorded_at_us)
+
+    def jumps(self, series: Series) -> list[tuple[int, int]]:
+        """All jumps of a series: (first number not used, next one used)."""
+        rows = self._driver.all("series_jump_all", provider_id=series.provider_id, name=series.name)
+        return [(row["from_number"], row["to_number"]) for row in rows]

@@ -19,7 +19,7 @@ from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 Row = Mapping[str, Any]
 
 _PLAIN_COLUMNS = (
-    "account_id wire_id source_type series number created_at_us line_total_minor allowance_total_minor charge_total_minor "
+    "account_id wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
     "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms recorded_at_us"
 ).split()
 
@@ -42,6 +42,7 @@ def invoice_row(invoice: Invoice) -> dict[str, object]:
         "period_start": date_text(period.start),
         "period_end": date_text(period.end),
         "vat_rate": decimal_text(invoice.vat_rate),
+        "breakdown_count": len(invoice.vat_breakdown),
         "line_count": None if invoice.lines is None else len(invoice.lines),
         "preceding_number": preceding.number if preceding else None,
         "preceding_issue_date": date_text(preceding.issue_date) if preceding else None,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 
 from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
-from faktura.domain.recorded import Difference, Heard, SourceKind
+from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.ledger.ports import KnownSource
-from faktura.storage.driver import Driver
+from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.rows import invoice_row, settlements_text, to_settlements
 
@@ -22,38 +21,37 @@ class SourceRows:
         self._driver = driver
         self._invoices = invoices
 
-    def insert(self, heard: Heard, *, account_id: int, invoice_id: int, source_id: int, digest: bytes, recorded_at_us: int) -> None:
-        """Keep a source's own bytes."""
-        self._driver.run(
-            "source_insert",
-            account_id=account_id,
-            source_id=source_id,
-            invoice_id=invoice_id,
-            kind=heard.kind.value,
-            digest=digest,
-            body=heard.body,
-            seen_at_us=heard.seen_at_us,
-            recorded_at_us=recorded_at_us,
-        )
+    def insert(self, word: SourceWord, body: bytes, *, account_id: int, invoice_id: int, source_id: int, recorded_at_us: int) -> None:
+        """Keep a source's own bytes, what it showed as paid and open, and what contradicts."""
+        key = {"account_id": account_id, "invoice_id": invoice_id, "source_id": source_id, "recorded_at_us": recorded_at_us}
+        self._driver.run("source_insert", **key, kind=word.kind.value, digest=word.digest, body=body, seen_at_us=word.seen_at_us)
+        if word.observed is not None:
+            self._driver.run(
+                "observation_insert",
+                **key,
+                seen_at_us=word.seen_at_us,
+                paid_minor=word.observed.paid_minor,
+                due_minor=word.observed.due_minor,
+                settlements=settlements_text(word.observed.settlements),
+            )
+        rows = [{**key, "term": item.term, "kept": item.kept, "heard": item.heard} for item in word.differences]
+        self._driver.many("conflict_insert", rows)
+        self._driver.many("enrichment_insert", [{**key, "term": term, "value": value} for term, value in word.added])
+
+    def insert_parts(self, known: Invoice, word: SourceWord) -> None:
+        """Write the lines and VAT breakdown that a known document lacked until this word."""
+        if word.lines is not None or word.vat_breakdown is not None:
+            self._invoices.insert_parts([replace(known, lines=word.lines, vat_breakdown=word.vat_breakdown or (), allowances_charges=())])
+
+    def added(self, known: Invoice, enriched: Invoice) -> tuple[tuple[str, str], ...]:
+        """The columns of the invoice row that an enriched document says and the known one did not: (column, value as JSON)."""
+        before, after = invoice_row(known), invoice_row(enriched)
+        return tuple((column, json.dumps(after[column], ensure_ascii=False)) for column in sorted(after) if after[column] != before[column])
 
     def known(self, account_id: int, invoice_id: int) -> list[KnownSource]:
         """All that was heard of a document, oldest first."""
         rows = self._driver.all("source_of_invoice", account_id=account_id, invoice_id=invoice_id)
         return [KnownSource(kind=SourceKind(row["kind"]), digest=bytes(row["digest"]), seen_at_us=row["seen_at_us"]) for row in rows]
-
-    def observe(self, standing: Standing, *, account_id: int, invoice_id: int, source_id: int, seen_at_us: int, recorded_at_us: int) -> None:
-        """Keep the paid and open amounts, and payments, that a source showed."""
-        self._driver.run(
-            "observation_insert",
-            account_id=account_id,
-            invoice_id=invoice_id,
-            source_id=source_id,
-            seen_at_us=seen_at_us,
-            paid_minor=standing.paid_minor,
-            due_minor=standing.due_minor,
-            settlements=settlements_text(standing.settlements),
-            recorded_at_us=recorded_at_us,
-        )
 
     def observed(self, account_id: int, invoice_id: int) -> Standing | None:
         """The latest word on each of paid, due and payments; None when nobody said any."""
@@ -62,50 +60,14 @@ class SourceRows:
             return None
         standing = Standing()
         for row in rows:
-            settlements = to_settlements(row["settlements"])
+            said = _standing(row)
             standing = Standing(
-                paid_minor=standing.paid_minor if row["paid_minor"] is None else row["paid_minor"],
-                due_minor=standing.due_minor if row["due_minor"] is None else row["due_minor"],
-                settlements=standing.settlements if settlements is None else settlements,
+                paid_minor=standing.paid_minor if said.paid_minor is None else said.paid_minor,
+                due_minor=standing.due_minor if said.due_minor is None else said.due_minor,
+                settlements=standing.settlements if said.settlements is None else said.settlements,
             )
         return standing
 
-    def enrich(self, known: Invoice, enriched: Invoice, *, source_id: int, recorded_at_us: int) -> None:
-        """Keep terms that were unknown, beside the row that did not say them, and parts that were missing."""
-        before, after = invoice_row(known), invoice_row(enriched)
-        rows = [
-            {
-                "account_id": known.account_id,
-                "invoice_id": known.id,
-                "term": column,
-                "value": json.dumps(after[column], ensure_ascii=False),
-                "source_id": source_id,
-                "recorded_at_us": recorded_at_us,
-            }
-            for column in after
-            if after[column] != before[column]
-        ]
-        self._driver.many("enrichment_insert", rows)
-        parts = replace(
-            enriched,
-            lines=enriched.lines if known.lines is None else None,
-            vat_breakdown=() if known.vat_breakdown else enriched.vat_breakdown,
-            allowances_charges=(),
-        )
-        self._invoices.insert_parts([parts])
 
-    def disagree(self, differences: Sequence[Difference], *, account_id: int, invoice_id: int, source_id: int, recorded_at_us: int) -> None:
-        """Keep both versions of what a source contradicts."""
-        rows = [
-            {
-                "account_id": account_id,
-                "invoice_id": invoice_id,
-                "source_id": source_id,
-                "term": item.term,
-                "kept": item.kept,
-                "heard": item.heard,
-                "recorded_at_us": recorded_at_us,
-            }
-            for item in differences
-        ]
-        self._driver.many("conflict_insert", rows)
+def _standing(row: Row) -> Standing:
+    return Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"], settlements=to_settlements(row["settlements"]))

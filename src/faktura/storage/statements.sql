@@ -48,6 +48,13 @@ UPDATE series SET next_number = next_number WHERE provider_id = :provider_id AND
 UPDATE series SET next_number = :next_number, last_date = :last_date, template = :template, reset = :reset
 WHERE provider_id = :provider_id AND name = :name;
 
+-- name: series_jump_insert
+INSERT INTO series_jump (provider_id, name, from_number, to_number, recorded_at_us)
+VALUES (:provider_id, :name, :from_number, :to_number, :recorded_at_us);
+
+-- name: series_jump_all
+SELECT from_number, to_number FROM series_jump WHERE provider_id = :provider_id AND name = :name ORDER BY from_number;
+
 -- name: account_reference_insert
 INSERT INTO account_reference (provider_id, reference, account_id) VALUES (:provider_id, :reference, :account_id);
 
@@ -90,13 +97,13 @@ SELECT token_id FROM token WHERE token_id = :token_id;
 UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash;
 
 -- name: invoice_insert
-INSERT INTO invoice (account_id, invoice_id, wire_id, origin, type_code, source_type, series, number, created_at_us, issue_date, currency,
+INSERT INTO invoice (account_id, invoice_id, wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
-  total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, preceding_number, preceding_issue_date,
+  total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
   preceding_invoice_id, order_ids, note, payment_terms, recorded_at_us)
-VALUES (:account_id, :invoice_id, :wire_id, :origin, :type_code, :source_type, :series, :number, :created_at_us, :issue_date, :currency,
+VALUES (:account_id, :invoice_id, :wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
-  :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :preceding_number,
+  :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
   :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :recorded_at_us);
 
 -- name: invoice_get

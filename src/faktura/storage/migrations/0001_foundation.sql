@@ -35,6 +35,16 @@ CREATE TABLE series (
   PRIMARY KEY (provider_id, name)
 );
 
+-- Where an operator moved a counter ahead: the only gaps that its numbers may have.
+CREATE TABLE series_jump (
+  provider_id BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  from_number BIGINT NOT NULL,
+  to_number BIGINT NOT NULL,
+  recorded_at_us BIGINT NOT NULL,
+  PRIMARY KEY (provider_id, name, from_number)
+);
+
 -- The provider's names for its customers. Shared, so that `account` needs no unique constraint without account_id.
 CREATE TABLE account_reference (
   provider_id BIGINT NOT NULL,
@@ -78,6 +88,7 @@ CREATE TABLE invoice (
   type_code BIGINT,
   source_type TEXT,
   series TEXT,
+  series_sequence BIGINT,
   number TEXT NOT NULL,
   created_at_us BIGINT NOT NULL,
   issue_date TEXT NOT NULL,
@@ -97,6 +108,7 @@ CREATE TABLE invoice (
   total_with_vat_minor BIGINT,
   vat_rate TEXT,
   line_count BIGINT,
+  breakdown_count BIGINT NOT NULL,
   preceding_number TEXT,
   preceding_issue_date TEXT,
   preceding_invoice_id BIGINT,
