@@ -120,11 +120,15 @@ def test_note_names_its_invoice() -> None:
     assert (note.price_basis, note.note) == (PriceBasis.GROSS, "broken")
 
 
-def test_note_keeps_every_rule() -> None:
-    """A credit note for an untaxed invoice carries its exemption reason along, so it can be issued."""
-    reverse = replace(LINE, vat=REVERSE_CHARGE)
-    invoice = issued(replace(DRAFT, lines=(reverse,), exemption_reasons=((VatCategory.REVERSE_CHARGE, "Reverse charge"),)))
-    note = credit_draft(invoice, quantities={1: Decimal("0.5")})
+@pytest.mark.parametrize(
+    "draft",
+    [DRAFT, replace(DRAFT, lines=(replace(LINE, vat=REVERSE_CHARGE),), exemption_reasons=((VatCategory.REVERSE_CHARGE, "Reverse charge"),))],
+    ids=["taxed", "reverse charge"],
+)
+@pytest.mark.parametrize("quantities", [None, {1: Decimal("0.5")}])
+def test_note_keeps_every_rule(draft: Draft, quantities: dict[int, Decimal] | None) -> None:
+    """A credit note carries along the exemption reasons that its invoice needs, and no others, so it can be issued."""
+    note = credit_draft(issued(draft), quantities=quantities)
     assert check(note, seller=SELLER, totals=totals_of(note)) == []
 
 

@@ -248,6 +248,7 @@ def test_stated_total_message_shows_both() -> None:
         ("5.5", "S", VatKey(VatCategory.STANDARD, Decimal("5.5"))),
         (0, "Z", VatKey(VatCategory.ZERO, Decimal(0))),
         ("0.00", "O", VatKey(VatCategory.OUTSIDE_SCOPE, Decimal(0))),
+        ("0.0001", None, VatKey(VatCategory.STANDARD, Decimal("0.0001"))),
         ("100", None, VatKey(VatCategory.STANDARD, Decimal(100))),
     ],
 )

@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, is_dataclass, replace
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import date
 from importlib import import_module
 
@@ -79,6 +79,12 @@ def test_values_are_frozen(kind: type) -> None:
     """Every value of the domain is frozen and has slots: it can be shared, compared and kept in a set."""
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert "__slots__" in vars(kind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in VALUES if len(fields(kind)) > 3])
+def test_values_name_their_terms(kind: type) -> None:
+    """A value of more than three terms takes them by name only, so that no two can be confused."""
+    assert not any(field.kw_only is False for field in fields(kind))
 
 
 def test_default_message_is_the_docstring() -> None:

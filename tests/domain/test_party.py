@@ -55,6 +55,11 @@ def test_unusable_texts(field: str, value: object) -> None:
     assert ("text" if field != "country" else "BR-CL-14", f"buyer.{field}") in faults
 
 
+def test_longest_text() -> None:
+    """A text of a thousand characters is still a text."""
+    assert parse({**FULL, "street": "x" * 1000}) == (Party(**{**FULL, "street": "x" * 1000}), set())
+
+
 @pytest.mark.parametrize("country", ["bg", "BGR", "B", "\u0412G", "BG\n", "B1", "Bulgaria"])
 def test_countries_are_two_capital_letters(country: str) -> None:
     """BR-CL-14: a country is an ISO 3166-1 code."""

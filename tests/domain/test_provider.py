@@ -4,7 +4,7 @@ import string
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.domain.sample import EUR, SELLER
 
@@ -137,6 +137,12 @@ def test_rate_limit_refused(limit: int, window: int) -> None:
         replace(PROVIDER, rate_limit=limit, rate_window_seconds=window)
 
 
+def test_defaults() -> None:
+    """A provider has no rate limit, no hosts and no words of its own unless it says so."""
+    assert (PROVIDER.rate_limit, PROVIDER.rate_window_seconds, PROVIDER.hosts, PROVIDER.type_words) == (0, 60, (), ())
+
+
+@example(limit=RATE_LIMIT_MAX, window=1)
 @given(limit=st.integers(0, RATE_LIMIT_MAX), window=st.integers(1, 10**6))
 def test_rate_limit_accepted(limit: int, window: int) -> None:
     """Every limit from none to the largest is usable."""

@@ -11,7 +11,7 @@ from faktura import __version__
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
-from faktura.cli.servers import demo_command, migrate_command, serve_command
+from faktura.cli.servers import demo_command, migrate_command, serve_command, verify_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
@@ -35,6 +35,7 @@ app.command("pay")(pay_command)
 app.command("credit")(credit_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
+app.command("verify")(verify_command)
 app.command("serve")(serve_command)
 app.command("demo")(demo_command)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from faktura.bootstrap.demo import make_demo
 from faktura.cli.output import JsonOption, books, print_json
 from faktura.config import DatabaseUrl, read_settings
 from faktura.domain.errors import SettingError
+from faktura.ledger.verification import verify
 from faktura.server.app import App
 from faktura.server.serve import run
 
@@ -82,6 +84,24 @@ def migrate_command(as_json: Annotated[bool, JsonOption] = False) -> None:
         print_json(done)
     else:
         typer.echo("\n".join(done) or "nothing to do")
+
+
+def verify_command(
+    everything: Annotated[bool, typer.Option("--all", help="Name every finding, not only the first.")] = False,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Recompute journal, digests, sums, series, lists and rendered documents; exit code 1 when something does not follow.
+
+    Example: faktura verify --all
+    """
+    with books() as opened:
+        found = list(islice(verify(opened), None if everything else 1))
+    if as_json:
+        print_json([{"where": item.where, "message": item.message} for item in found])
+    else:
+        typer.echo("\n".join(map(str, found)) or "the ledger is whole")
+    if found:
+        raise typer.Exit(1)
 
 
 def _url(host: str, port: int) -> str:

@@ -44,6 +44,28 @@ class InvoiceRows:
         """The account's document of that ledger id."""
         return self._whole(self._driver.one("invoice_get", account_id=account_id, invoice_id=invoice_id))
 
+    def written(self, account_id: int, invoice_id: int) -> Invoice | None:
+        """The document as it was first written, without what later words of its source added."""
+        row = self._driver.one("invoice_get", account_id=account_id, invoice_id=invoice_id)
+        if row is None:
+            return None
+        return self._with_parts(dict(zip(row.keys(), row, strict=True)))
+
+    def is_canonical(self, account_id: int, invoice_id: int) -> bool:
+        """Whether the stored rows are exactly those that writing the document again would make."""
+        key = {"account_id": account_id, "invoice_id": invoice_id}
+        written, whole = self.written(**key), self.get(**key)
+        if written is None or whole is None:
+            return False
+        stored = {name: self._driver.all(name, **key) for name in ("invoice_get", "line_all", "allowance_charge_all", "vat_breakdown_all")}
+        made = {
+            "invoice_get": [invoice_row(written)],
+            "line_all": _lines([whole]),
+            "allowance_charge_all": sorted(_allowances_charges([whole]), key=lambda row: (row["line_number"], row["position"])),
+            "vat_breakdown_all": _vat_breakdowns([whole]),
+        }
+        return all([dict(zip(row.keys(), row, strict=True)) for row in rows] == list(made[name]) for name, rows in stored.items())
+
     def by_wire_id(self, account_id: int, wire_id: int) -> Invoice | None:
         """The account's document of that wire id."""
         return self._whole(self._driver.one("invoice_by_wire_id", account_id=account_id, wire_id=wire_id))
@@ -81,17 +103,18 @@ class InvoiceRows:
             )
 
     def _whole(self, row: Row | None) -> Invoice | None:
-        if row is None:
-            return None
+        return None if row is None else self._with_parts(self._enriched(row))
+
+    def _with_parts(self, row: dict[str, Any]) -> Invoice:
         key = {"account_id": row["account_id"], "invoice_id": row["invoice_id"]}
         adjustments: dict[int, list[AllowanceCharge]] = defaultdict(list)
         for item in self._driver.all("allowance_charge_all", **key):
             adjustments[item["line_number"]].append(to_allowance_charge(item))
         return to_invoice(
-            self._enriched(row),
+            row,
             lines=tuple(to_line(line, tuple(adjustments[line["line_number"]])) for line in self._driver.all("line_all", **key)),
             allowances_charges=tuple(adjustments[0]),
-            vat_breakdown=tuple(to_vat_breakdown(group) for group in self._driver.all("vat_breakdown_all", **key)),
+            vat_breakdown=tuple(to_vat_breakdown(group) for group in self._driver.all("vat_breakdown_all", **key)) if row["breakdown_count"] else (),
         )
 
     def _enriched(self, row: Row) -> dict[str, Any]:

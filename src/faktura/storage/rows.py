@@ -12,7 +12,7 @@ from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin
 from faktura.domain.money import Currency, canonical
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.payment import Settlement
+from faktura.domain.payment import Settlement, Standing
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
@@ -266,6 +266,11 @@ def settlements_text(settlements: tuple[Settlement, ...] | None) -> str | None:
 def to_settlements(text: str | None) -> tuple[Settlement, ...] | None:
     """The observed payments of that text."""
     return None if text is None else tuple(Settlement(amount_minor=amount, paid_at_us=at) for amount, at in json.loads(text))
+
+
+def to_standing(row: Row) -> Standing:
+    """The paid and open amounts, and payments, that an observation's row keeps."""
+    return Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"], settlements=to_settlements(row["settlements"]))
 
 
 def party_text(party: Party | None) -> str | None:

@@ -9,9 +9,9 @@ from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.ledger.ports import KnownSource
-from faktura.storage.driver import Driver, Row
+from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
-from faktura.storage.rows import invoice_row, settlements_text, to_settlements
+from faktura.storage.rows import invoice_row, settlements_text, to_standing
 
 
 class SourceRows:
@@ -60,14 +60,10 @@ class SourceRows:
             return None
         standing = Standing()
         for row in rows:
-            said = _standing(row)
+            said = to_standing(row)
             standing = Standing(
                 paid_minor=standing.paid_minor if said.paid_minor is None else said.paid_minor,
                 due_minor=standing.due_minor if said.due_minor is None else said.due_minor,
                 settlements=standing.settlements if said.settlements is None else said.settlements,
             )
         return standing
-
-
-def _standing(row: Row) -> Standing:
-    return Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"], settlements=to_settlements(row["settlements"]))

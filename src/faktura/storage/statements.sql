@@ -268,6 +268,78 @@ LEFT JOIN invoice i ON i.account_id = a.account_id AND i.wire_id = :wire_id
 LEFT JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id AND l.ordinal IS NOT NULL
 WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
 
+-- name: journal_after
+SELECT * FROM journal WHERE provider_id = :provider_id AND sequence > :sequence ORDER BY sequence LIMIT :limit;
+
+-- name: counter_get
+SELECT journal_sequence, journal_chain FROM counter WHERE provider_id = :provider_id;
+
+-- name: audit_source
+SELECT * FROM source WHERE account_id = :account_id AND source_id = :source_id;
+
+-- name: audit_observation
+SELECT * FROM observation WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id;
+
+-- name: audit_enrichment
+SELECT * FROM enrichment WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id ORDER BY term;
+
+-- name: audit_conflict
+SELECT * FROM conflict WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id;
+
+-- name: audit_payment
+SELECT * FROM payment WHERE account_id = :account_id AND payment_id = :payment_id;
+
+-- name: audit_allocations
+SELECT * FROM allocation WHERE account_id = :account_id AND (payment_id = :source_id OR credit_note_id = :source_id) ORDER BY allocation_id;
+
+-- name: audit_listing
+SELECT * FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
+-- name: audit_ordinals
+SELECT COUNT(ordinal) AS listed, MIN(ordinal) AS first_ordinal, MAX(ordinal) AS last_ordinal FROM listing WHERE account_id = :account_id;
+
+-- name: audit_disorder
+-- Listed documents that stand before an older one.
+SELECT later.invoice_id FROM listing earlier
+JOIN listing later ON later.account_id = earlier.account_id AND later.ordinal = earlier.ordinal + 1
+WHERE earlier.account_id = :account_id
+  AND (later.created_at_us < earlier.created_at_us OR (later.created_at_us = earlier.created_at_us AND later.wire_id < earlier.wire_id))
+LIMIT 1;
+
+-- name: audit_counts
+-- Rows that hang on an account, to be held against what the journal accounts for.
+SELECT
+  (SELECT COUNT(*) FROM invoice WHERE account_id = :account_id) AS invoice,
+  (SELECT COUNT(*) FROM invoice_line WHERE account_id = :account_id) AS invoice_line,
+  (SELECT COUNT(*) FROM allowance_charge WHERE account_id = :account_id) AS allowance_charge,
+  (SELECT COUNT(*) FROM vat_breakdown WHERE account_id = :account_id) AS vat_breakdown,
+  (SELECT COUNT(*) FROM payment WHERE account_id = :account_id) AS payment,
+  (SELECT COUNT(*) FROM allocation WHERE account_id = :account_id) AS allocation,
+  (SELECT COUNT(*) FROM source WHERE account_id = :account_id) AS source,
+  (SELECT COUNT(*) FROM observation WHERE account_id = :account_id) AS observation,
+  (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
+  (SELECT COUNT(*) FROM conflict WHERE account_id = :account_id) AS conflict,
+  (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
+
+-- name: audit_foreign_accounts
+-- Rows whose account is not there.
+SELECT account_id FROM invoice WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM payment WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM allocation WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM source WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM listing WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM invoice_line WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM allowance_charge WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM vat_breakdown WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
+LIMIT 1;
+
+-- name: audit_series
+SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.account_id = i.account_id
+WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issue_date, 1, :year_digits), i.series_sequence;
+
 -- name: overview
 -- For operators: documents of providers and accounts, newest first; fragments add the filters.
 SELECT i.*, p.name AS provider_name, a.reference AS account_reference, l.ordinal, l.paid_minor, l.due_minor

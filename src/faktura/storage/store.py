@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faktura.storage.account_store import AccountRows
+from faktura.storage.audit_store import AuditRows
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.listing_store import ListingRows, ServingRows
@@ -22,4 +23,5 @@ class Store:
         self.payments = PaymentRows(driver)
         self.sources = SourceRows(driver, self.invoices)
         self.listings = ListingRows(driver)
+        self.audit = AuditRows(driver, self.invoices)
         self.serving = ServingRows(driver)

@@ -1,0 +1,228 @@
+"""`faktura verify`: everything that can be recomputed is, and held against what is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from faktura.domain.errors import FakturaError
+from faktura.domain.invoice import Invoice, Origin
+from faktura.domain.numbering import NumberMethod, Reset, Series
+from faktura.domain.provider import Account, Provider
+from faktura.domain.totals import compute
+from faktura.ledger.journal import digest, link
+from faktura.ledger.ports import Books, Dialect, JournalEntry, Transaction
+from faktura.ledger.standing import current_standing, render
+
+_DERIVED = ("created_at_us", "wire_id", "number_folded", "paid_minor", "due_minor", "dialect_version", "item", "single")
+"""Columns of a standing that follow from the facts, but for its ordinal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something stored that is not what follows from the rest."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def verify(books: Books) -> Iterator[Finding]:
+    """All findings of a ledger, in one consistent state of it; none means that it is whole.
+
+    Recomputed are: the journal's sequence and chain, the digest of every fact it tells of and that it tells of all of
+    them, totals of issued documents, continuity of every counted series, and every standing with its place and bytes.
+    """
+    with books.storage.reading() as tx:
+        foreign = tx.audit.foreign_account()
+        if foreign is not None:
+            yield Finding(where=f"account {foreign}", message="rows name it, but it is not there")
+        for provider in tx.providers.all():
+            accounted: dict[int, Counter[str]] = {}
+            yield from _verify_journal(tx, books, provider, accounted)
+            for series in tx.series.all(provider.id):
+                yield from _readable(f"series {series.name} of {provider.name}", _verify_series(tx, provider, series))
+            for account in tx.accounts.all(provider.id):
+                yield from _verify_account(tx, account, accounted.get(account.id, Counter()))
+
+
+def _readable(where: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings; a value that cannot even be read is one."""
+    try:
+        yield from findings
+    except (FakturaError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+        yield Finding(where=where, message=f"something stored cannot be read: {error}")
+
+
+def _verify_journal(tx: Transaction, books: Books, provider: Provider, accounted: dict[int, Counter[str]]) -> Iterator[Finding]:
+    expected, chain = 1, bytes(32)
+    for entry in tx.audit.journal(provider.id):
+        where = f"journal of {provider.name}, entry {entry.sequence}"
+        if entry.sequence != expected:
+            yield Finding(where=where, message=f"entry {expected} should come here")
+        chain = link(chain, entry)
+        if chain != entry.chain:
+            yield Finding(where=where, message="its chain does not follow from the entry before and what it says")
+            chain = entry.chain
+        expected = entry.sequence + 1
+        yield from _readable(where, _verify_entry(tx, books, provider, entry, accounted))
+    count, head = tx.audit.journal_head(provider.id)
+    if (expected - 1, chain) != (count, head):
+        yield Finding(where=f"journal of {provider.name}", message=f"ends with entry {expected - 1}; {count} were written")
+
+
+def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: JournalEntry, accounted: dict[int, Counter[str]]) -> Iterator[Finding]:
+    account_id, subject_id = entry.account_id, entry.subject_id
+    if account_id is None or subject_id is None:
+        return
+    rows = accounted.setdefault(account_id, Counter())
+    where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
+    payload: object = None
+    if entry.event == "invoice.issued":
+        payload, problems = _issued(tx, account_id, subject_id, rows)
+    elif entry.event == "invoice.recorded":
+        payload, problems = _recorded(tx, entry, rows)
+    elif entry.event == "source.heard":
+        payload, problems = _heard(tx, entry, rows)
+    elif entry.event == "payment.recorded":
+        payload, problems = _paid(tx, account_id, subject_id, rows)
+    else:
+        return
+    for problem in problems:
+        yield Finding(where=where, message=problem)
+    if payload is not None and digest(payload) != entry.digest:
+        yield Finding(where=where, message="the rows it tells of are not those that were written")
+    if entry.event.startswith("invoice."):
+        if not tx.audit.is_canonical(account_id, subject_id):
+            yield Finding(where=where, message="its rows are not as the ledger writes them")
+        yield from _verify_standing(tx, books.dialects[provider.dialect], provider, account_id, subject_id)
+
+
+def _issued(tx: Transaction, account_id: int, invoice_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
+    invoice = tx.audit.written_invoice(account_id, invoice_id)
+    if invoice is None:
+        return None, ["the document is missing"]
+    allocations = tx.audit.allocations(account_id, invoice_id)
+    _count_parts(invoice, rows)
+    rows.update(invoice=1, allocation=len(allocations), listing=1)
+    return ([invoice, *allocations] if allocations else invoice), _arithmetic(invoice)
+
+
+def _recorded(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    account_id, invoice_id = entry.account_id or 0, entry.subject_id or 0
+    invoice = tx.audit.written_invoice(account_id, invoice_id)
+    source_id = tx.audit.first_source(account_id, invoice_id)
+    if invoice is None or source_id is None:
+        return None, ["the document or its source is missing"]
+    word, problems = _heard(tx, replace(entry, subject_id=source_id), rows)
+    _count_parts(invoice, rows)
+    rows.update(invoice=1, listing=1)
+    return [invoice, word], problems
+
+
+def _heard(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    written = tx.audit.written_word(entry.account_id or 0, entry.subject_id or 0)
+    if written is None:
+        return None, ["the source is missing"]
+    word, problems = written.word, []
+    if hashlib.sha256(written.body).digest() != word.digest:
+        problems.append("the source's bytes are not those that were heard")
+    if written.recorded_at_us != (entry.recorded_at_us,):
+        problems.append("its rows do not bear the instant of the entry")
+    if written.observed_seen_at_us not in {None, word.seen_at_us}:
+        problems.append("the observation was not seen when its source was")
+    rows.update(source=1, observation=int(word.observed is not None), enrichment=len(word.added), conflict=len(word.differences))
+    rows.update(invoice_line=len(word.lines or ()), vat_breakdown=len(word.vat_breakdown or ()))
+    return word, problems
+
+
+def _paid(tx: Transaction, account_id: int, payment_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
+    payment = tx.audit.payment(account_id, payment_id)
+    if payment is None:
+        return None, ["the payment is missing"]
+    allocations = tx.audit.allocations(account_id, payment_id)
+    rows.update(payment=1, allocation=len(allocations))
+    beyond = sum(item.amount_minor for item in allocations) > payment.amount_minor
+    return [payment, *allocations], ["more is allocated than was paid"] if beyond else []
+
+
+def _count_parts(invoice: Invoice, rows: Counter[str]) -> None:
+    lines = invoice.lines or ()
+    rows.update(invoice_line=len(lines), vat_breakdown=len(invoice.vat_breakdown))
+    rows.update(allowance_charge=len(invoice.allowances_charges) + sum(len(line.allowances_charges) for line in lines))
+
+
+def _arithmetic(invoice: Invoice) -> list[str]:
+    """BR-CO-10 to BR-CO-17 of an issued document, computed anew from its lines."""
+    if invoice.lines is None or invoice.price_basis is None:
+        return ["an issued document has lines and a price basis"]
+    reasons = {group.category: group.exemption_reason for group in invoice.vat_breakdown if group.category and group.exemption_reason}
+    lines, items, totals = compute(
+        lines=invoice.lines, allowances_charges=invoice.allowances_charges, price_basis=invoice.price_basis, exemption_reasons=reasons
+    )
+    same = (lines, items, totals.vat_breakdown) == (invoice.lines, invoice.allowances_charges, invoice.vat_breakdown)
+    names = ("line_total", "allowance_total", "charge_total", "total_without_vat", "vat_total", "total_with_vat")
+    wrong = [name for name in names if getattr(totals, f"{name}_minor") != getattr(invoice, f"{name}_minor")]
+    return ([] if same else ["net amounts or VAT breakdown do not follow from the lines"]) + [f"{name} does not follow from the lines" for name in wrong]
+
+
+def _verify_standing(tx: Transaction, dialect: Dialect, provider: Provider, account_id: int, invoice_id: int) -> Iterator[Finding]:
+    where = f"standing of document {invoice_id}"
+    stored, invoice = tx.audit.listing(account_id, invoice_id), tx.invoices.get(account_id, invoice_id)
+    if stored is None or invoice is None:
+        yield Finding(where=where, message="is missing")
+        return
+    standing = current_standing(tx, invoice, provider)
+    fresh = render(dialect, invoice, standing, provider, ordinal=stored.ordinal)
+    for name in _DERIVED:
+        if getattr(stored, name) != getattr(fresh, name):
+            yield Finding(where=where, message=f"{name} does not follow from the facts (`faktura migrate` renders what an older release made)")
+    if (stored.ordinal is None) == dialect.lists(invoice.type_code):
+        yield Finding(where=where, message="is listed and should not be, or should be and is not")
+    if invoice.origin is Origin.ISSUED and standing.due_minor is not None and standing.due_minor < 0:
+        yield Finding(where=where, message="more is settled than the document's total")
+
+
+def _verify_series(tx: Transaction, provider: Provider, series: Series) -> Iterator[Finding]:
+    """Counted numbers rise by one from the first, but for jumps that an operator made; dates never fall."""
+    if series.method is not NumberMethod.COUNTER:
+        return
+    where = f"series {series.name} of {provider.name}"
+    jumps = dict(tx.series.jumps(series))
+    expected, last_date = 1, date.min
+    for sequence, issue_date in tx.audit.series_numbers(series):
+        if series.reset is Reset.YEAR and issue_date.year > last_date.year:
+            expected = 1 if last_date != date.min else expected
+        while expected != sequence and expected in jumps:
+            expected = jumps[expected]
+        if sequence != expected:
+            yield Finding(where=where, message=f"number {expected} should come where {sequence} is")
+        if issue_date < last_date:
+            yield Finding(where=where, message=f"number {sequence} bears {issue_date}, the one before it {last_date}")
+        expected, last_date = sequence + 1, issue_date
+    while expected != series.next_number and expected in jumps:
+        expected = jumps[expected]
+    if expected != series.next_number:
+        yield Finding(where=where, message=f"its next number is {series.next_number}; {expected} follows from its documents")
+    if (series.last_date or date.min) != last_date:
+        yield Finding(where=where, message=f"its last date is {series.last_date}; its documents end with {last_date}")
+
+
+def _verify_account(tx: Transaction, account: Account, accounted: Counter[str]) -> Iterator[Finding]:
+    where = f"account {account.reference}"
+    stored = tx.audit.counts(account.id)
+    for table, count in stored.items():
+        if count != accounted[table]:
+            yield Finding(where=where, message=f"has {count} rows of {table}; the journal tells of {accounted[table]}")
+    listed, first, last = tx.audit.ordinals(account.id)
+    empty = listed == 0 and account.listed_total == 0
+    if not empty and (listed, first, last) != (account.listed_total, account.first_ordinal, account.last_ordinal):
+        yield Finding(where=where, message="its list has a hole, or its ends are not those of its documents")
+    disorder = tx.audit.disorder(account.id)
+    if disorder is not None:
+        yield Finding(where=where, message=f"document {disorder} is listed before an older one")

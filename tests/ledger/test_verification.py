@@ -1,0 +1,140 @@
+"""`faktura verify` finds whatever was changed behind the ledger's back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faktura.bootstrap.books import DIALECTS, open_books
+from faktura.bootstrap.demo import make_demo
+from faktura.config import DatabaseUrl, Settings
+from faktura.dialects.base import encoder
+from faktura.domain.draft import parse_draft
+from faktura.domain.money import Currency
+from faktura.domain.party import Party
+from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.importing import record
+from faktura.ledger.ports import Books
+from faktura.ledger.verification import verify
+
+EUR = Currency("EUR")
+TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing".split()
+
+
+def hear(books: Books, **changes: Any) -> None:
+    """A further word of the demo's checkdomain source about its invoice 2."""
+    item = {"id": 2, "invoice_number": "2222-200002", "created": "2017-10-09T08:32:46+0100", "amount_total": Decimal("24.68")} | changes
+    with books.storage.reading() as tx:
+        provider = find_provider(tx, "checkdomain")
+    heard = DIALECTS["checkdomain"].parse_answer(encoder.encode(item), provider=provider).documents
+    list(record(books, provider="checkdomain", documents=[("demo", document) for document in heard]))
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """The demo, and one of everything else: allowances, a partial credit note, part payments, an enrichment, a conflict."""
+    folder: Path = tmp_path_factory.mktemp("verify")
+    with open_books(Settings(database=DatabaseUrl(path=str(folder / "ledger.db"))), create=True) as opened:
+        make_demo(opened, folder)
+        with opened.storage.reading() as tx:
+            account = find_account(tx, find_provider(tx, "vpsbg"), "demo")
+        line = {"name": "VPS", "quantity": "3", "unit_price": "10.005", "vat_rate": 20, "item_id": "A1", "order_id": 9}
+        line |= {"period": {"start": "2024-01-01", "end": "2024-01-31"}, "allowances_charges": [{"amount": "1", "reason": "loyal"}]}
+        free = {"name": "Export", "unit_price": "5", "vat_rate": 0, "vat_category": "G"}
+        document = {"lines": [line, free], "exemption_reasons": {"G": "Export outside the EU"}, "order_ids": [9], "note": "Thanks", "payment_terms": "30 days"}
+        document |= {"allowances_charges": [{"charge": True, "amount": "2", "reason": "setup", "vat_rate": 20}]}
+        document |= {"due_date": "2027-01-01", "tax_point_date": "2024-01-31", "period": {"start": "2024-01-01", "end": "2024-01-31"}}
+        draft = parse_draft(document, currency=EUR, buyer=Party(name="B", country="BG"))
+        invoice = issue(opened, account_id=account.id, draft=draft)
+        pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")
+        credit(opened, account_id=account.id, invoice_id=invoice.id, quantities={1: Decimal(1)}, note="less")
+        hear(opened, amount_total=Decimal("24.69"))
+        yield opened
+
+
+def rows(books: Books, table: str) -> list[dict[str, Any]]:
+    """Some rows of a table: the first, the last, and one from the middle."""
+    connection = books.storage._connect()  # type: ignore[attr-defined]
+    found = [dict(row) for row in connection.execute(f"SELECT rowid AS rowid_, * FROM {table}")]
+    connection.close()
+    return list({row["rowid_"]: row for row in (found[0], found[-1], found[len(found) // 2])}.values())
+
+
+def change(books: Books, table: str, rowid: int, column: str, value: object) -> None:
+    """Write a value past the ledger."""
+    with books.storage.writing() as tx:
+        connection = tx.listings._driver._connection  # type: ignore[attr-defined]
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, rowid))
+
+
+def others(value: object) -> list[object]:
+    """Values that differ as little as can be."""
+    if value is None:
+        return [1]
+    if isinstance(value, int):
+        return [value + 1]
+    if isinstance(value, bytes):
+        return [bytes([value[0] ^ 1]) + value[1:], value[:-1]]
+    text = str(value)
+    return [text + "0", text[:-1] + chr(ord(text[-1]) ^ 1)] if text else ["0"]
+
+
+def test_the_untouched_ledger_is_whole(books: Books) -> None:
+    """Nothing is found where nothing was changed."""
+    assert list(verify(books)) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_changed_value_is_found(books: Books, table: str) -> None:
+    """Whatever column of whatever fact, standing or journal row is changed by as little as a bit: it is found."""
+    missed, tried = [], 0
+    for row in rows(books, table):
+        for column, value in row.items():
+            if column == "rowid_":
+                continue
+            for other in others(value):
+                try:
+                    change(books, table, row["rowid_"], column, other)
+                except Exception as error:  # noqa: BLE001 - a constraint already forbids this change
+                    assert "constraint" in str(error)  # noqa: PT017
+                    continue
+                tried += 1
+                try:
+                    if next(verify(books), None) is None:
+                        missed.append((column, value, other))
+                finally:
+                    change(books, table, row["rowid_"], column, value)
+    assert missed == []
+    assert tried >= 6
+    assert list(verify(books)) == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_deleted_row_is_found(books: Books, table: str) -> None:
+    """A fact, standing or journal row that is gone is missed."""
+    for row in rows(books, table):
+        columns = [column for column in row if column != "rowid_"]
+        with books.storage.writing() as tx:
+            tx.listings._driver._connection.execute(f"DELETE FROM {table} WHERE rowid = ?", (row["rowid_"],))  # type: ignore[attr-defined]
+        assert next(verify(books), None) is not None
+        with books.storage.writing() as tx:
+            marks = ", ".join("?" * len(columns))
+            values = [row["rowid_"], *(row[column] for column in columns)]
+            tx.listings._driver._connection.execute(f"INSERT INTO {table} (rowid, {', '.join(columns)}) VALUES (?, {marks})", values)  # type: ignore[attr-defined]
+    assert list(verify(books)) == []
+
+
+def test_a_gap_in_the_numbers_is_found(books: Books) -> None:
+    """A counter moved without a word leaves a gap that verify names."""
+    with books.storage.writing() as tx:
+        tx.listings._driver._connection.execute("UPDATE series SET next_number = next_number + 1 WHERE name = 'invoice'")  # type: ignore[attr-defined]
+    found = next(verify(books), None)
+    assert found is not None
+    assert "follows from its documents" in str(found)
+    with books.storage.writing() as tx:
+        tx.listings._driver._connection.execute("UPDATE series SET next_number = next_number - 1 WHERE name = 'invoice'")  # type: ignore[attr-defined]
