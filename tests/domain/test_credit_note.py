@@ -46,11 +46,11 @@ def test_crediting_every_line_whole_credits_the_lines(draft: Draft) -> None:
 
 @given(draft=drafts(), eighths=st.integers(1, 7))
 def test_partial_credit_is_a_part(draft: Draft, eighths: int) -> None:
-    """A part of a line keeps its price, sign and VAT, has less quantity, and its share of every allowance to the half cent."""
+    """A part of a line keeps its price, sign and VAT, has less quantity, and its share of every allowance, to the cent that rounding leaves."""
     asked = {index: line.quantity * eighths / 8 for index, line in enumerate(draft.lines, 1) if line.quantity}
     assume(asked)
     note = credit_draft(issued(draft), quantities=asked)
-    assert note.allowances_charges == ()
+    assert {item.amount_minor > 0 for item in note.allowances_charges} <= {True}
     assert len(note.lines) == len(asked)
     for line, (position, quantity) in zip(note.lines, asked.items(), strict=True):
         whole = draft.lines[position - 1]
@@ -58,7 +58,7 @@ def test_partial_credit_is_a_part(draft: Draft, eighths: int) -> None:
         assert 0 < Fraction(line.quantity) / Fraction(whole.quantity) < 1
         assert (line.name, line.unit_price, line.vat) == (whole.name, whole.unit_price, whole.vat)
         for share, item in zip(line.allowances_charges, whole.allowances_charges, strict=True):
-            assert abs(share.amount_minor - Fraction(item.amount_minor * eighths, 8)) <= Fraction(1, 2)
+            assert abs(share.amount_minor - Fraction(item.amount_minor * eighths, 8)) <= Fraction(3, 2)
             assert replace(share, amount_minor=item.amount_minor) == item
 
 
@@ -78,7 +78,6 @@ def test_partial_credit_never_exceeds_the_line(draft: Draft, eighths: int) -> No
         assert line.line_total_minor * whole.line_total_minor >= 0
 
 
-@pytest.mark.xfail(strict=True, reason="a part's price and its allowance round apart: 2 of 3 x 0.338 less 1.01 is 0.01, while the whole line is 0.00")
 def test_partial_credit_with_an_allowance_never_exceeds_the_line() -> None:
     """A part of a line that an allowance made free is free too."""
     free = replace(
@@ -88,9 +87,6 @@ def test_partial_credit_with_an_allowance_never_exceeds_the_line() -> None:
     assert note.lines[0].line_total_minor == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a partial credit leaves document allowances out: all lines of a 60.00 invoice (100.00 less 50.00, and VAT) credit 120.00"
-)
 def test_partial_credit_with_a_document_allowance_never_exceeds_the_invoice() -> None:
     """However the lines are chosen, a credit note takes back no more than the invoice asked for."""
     invoice = issued(replace(DRAFT, allowances_charges=(replace(ALLOWANCE, amount_minor=5000),)))

@@ -148,7 +148,7 @@ def test_all_faults_at_once() -> None:
         ],
         "allowances_charges": {"amount": 1},
     }
-    top = "type_code currency price_basis exemption_reasons issue_date due_date tax_point_date period.start preceding_invoice note payment_terms".split()
+    top = "type_code currency price_basis exemption_reasons.X issue_date due_date tax_point_date period.start preceding_invoice note payment_terms".split()
     first = [f"lines[0].{name}" for name in "name quantity unit_price vat_rate unit_code item_id order_id".split()]
     adjustment = "lines[1].allowances_charges"
     assert faults(document) == {

@@ -129,20 +129,17 @@ def faults(data: object) -> set[tuple[str, str]]:
     return fault_set(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="null in order_ids takes the default of an absent field: order id 0")
 def test_null_is_no_order_id() -> None:
     """A list of orders has no empty places."""
     assert faults({"lines": [LINE], "order_ids": [None, 5]}) == {("value", "order_ids[0]")}
 
 
-@pytest.mark.xfail(strict=True, reason="stated totals are not looked at once anything else is wrong")
 def test_wrong_total_beside_another_fault() -> None:
     """A stated total that is no amount, or that good lines do not make, is reported beside a bad date."""
     document = {"lines": [LINE], "due_date": "soon", "vat_total": 2.0, "total_with_vat": "13.00"}
     assert faults(document) == {("value", "due_date"), ("value", "vat_total"), ("BR-CO-15", "total_with_vat")}
 
 
-@pytest.mark.xfail(strict=True, reason="defaults stand in for unreadable values and make faults of their own")
 @pytest.mark.parametrize("line", [{"quantity": "x", "line_total": "30.00"}, {"vat_rate": "x"}])
 def test_one_mistake_is_one_fault(line: dict[str, str]) -> None:
     """An unreadable quantity is not also a wrong line total, nor an unreadable rate a missing category."""
@@ -150,14 +147,12 @@ def test_one_mistake_is_one_fault(line: dict[str, str]) -> None:
     assert faults({"lines": [{**LINE, **line}]}) == {("value", f"lines[0].{field}")}
 
 
-@pytest.mark.xfail(strict=True, reason="reading stops at the first bad entry, and its path does not name the category")
 def test_every_bad_exemption_reason() -> None:
     """Each exemption reason with a fault is reported on its own."""
     found = faults({"lines": [LINE], "exemption_reasons": {"X": "a", "E": "", "AE": "fine"}})
     assert found == {("value", "exemption_reasons.X"), ("value", "exemption_reasons.E")}
 
 
-@pytest.mark.xfail(strict=True, reason="the fields of a document allowance are known on a line's too, and silently dropped there")
 @pytest.mark.parametrize("field", ["vat_rate", "vat_category"])
 def test_line_allowance_has_no_rate_of_its_own(field: str) -> None:
     """A rate on a line's allowance, which has its line's, is refused and not ignored."""
@@ -165,7 +160,6 @@ def test_line_allowance_has_no_rate_of_its_own(field: str) -> None:
     assert faults({"lines": [line]}) == {("unknown", f"lines[0].allowances_charges[0].{field}")}
 
 
-@pytest.mark.xfail(strict=True, reason="a lone surrogate is a str that UTF-8 cannot write; it fails in storage instead")
 @pytest.mark.parametrize("document", [{"note": "a\ud800"}, {"buyer": {"name": "a\udfff"}}, {"lines": [{**LINE, "name": "\ud800"}]}])
 def test_text_that_cannot_be_written(document: dict[str, object]) -> None:
     """Text that no file or wire can carry is a fault of the document."""
@@ -180,7 +174,6 @@ def nested(depth: int) -> object:
     return value
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="messages write the value out with repr, which recurses")
 @pytest.mark.parametrize("field", ["type_code", "issue_date", "price_basis", "vat_total", "order_ids"])
 def test_deep_nesting_in_a_field(field: str) -> None:
     """A value nested a hundred thousand deep is a fault like any other."""
@@ -193,13 +186,11 @@ def test_deep_nesting_elsewhere(field: str) -> None:
     assert any(path.startswith(field) for _, path in faults({"lines": [LINE], field: nested(100_000)}))
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="Party writes any country out with str() and repr(), which refuse 5000 digits")
 def test_huge_number_as_country() -> None:
     """A number of five thousand digits, which TOML can write in hexadecimal, is a fault like any other."""
     assert faults({"lines": [LINE], "buyer": {"name": "Buyer", "country": 16**5000}})
 
 
-@pytest.mark.xfail(strict=True, reason="messages of type_code, price_basis, vat_category and currency repeat a value of any length")
 @pytest.mark.parametrize("field", ["type_code", "price_basis", "currency"])
 def test_messages_stay_short(field: str) -> None:
     """A message does not repeat a megabyte of input."""

@@ -29,7 +29,6 @@ def test_currency_digits(code: str, digits: int) -> None:
     assert Currency(code).digits == digits
 
 
-@pytest.mark.xfail(strict=True, reason="CLF and UYW have four decimals in ISO 4217 and are missing from the table")
 @pytest.mark.parametrize("code", ["CLF", "UYW"])
 def test_currency_four_digits(code: str) -> None:
     """The two ISO 4217 units with four decimals have four."""
@@ -83,7 +82,6 @@ def test_minor_bounds() -> None:
     assert JPY.to_minor(Decimal("5.000")) == 5
 
 
-@pytest.mark.xfail(strict=True, reason="to_minor passes a float to Decimal(); 0.5 becomes 50 cents")
 @pytest.mark.parametrize("amount", [0.5, 90.0, 0.0])
 def test_minor_refuses_float(amount: float) -> None:
     """A float is never an amount of money, not even a float that is exact."""
@@ -91,7 +89,6 @@ def test_minor_refuses_float(amount: float) -> None:
         EUR.to_minor(amount)  # type: ignore[arg-type]
 
 
-@pytest.mark.xfail(strict=True, reason="more than 80 digits raise decimal.Inexact, which is no ValueError")
 @pytest.mark.parametrize("amount", ["0." + "1" * 100, "1." + "0" * 99 + "1"])
 def test_minor_refuses_endless_decimals(amount: str) -> None:
     """An amount with a hundred decimals is refused like any other that is too fine."""
@@ -174,7 +171,6 @@ def test_parse_decimal_refuses_text(text: str) -> None:
         parse_decimal(text)
 
 
-@pytest.mark.xfail(strict=True, reason="rstrip('.') before the match swallows points: '1..' is read as 1, '1.00.0' as 1")
 @pytest.mark.parametrize("text", ["1..", "1.", "1...", "1.0.", "1.00.0"])
 def test_parse_decimal_refuses_stray_points(text: str) -> None:
     """A number has one point at most, with a digit after it."""

@@ -20,7 +20,7 @@ TEMPLATES = [
     "INV {seq:06d}",
     "{seq:06d}/{year}",
     "a_b.{seq}",
-    "{month}-{seq}",
+    "{month:02d}-{seq}",
     "{year}{seq:06d}",
 ]
 days = st.dates(date(1970, 1, 1), date(2100, 12, 31))
@@ -71,7 +71,6 @@ def test_yearly_reset_needs_the_year(template: str) -> None:
     check_template("{year}-" + template.replace("2024-", ""), reset=Reset.YEAR)
 
 
-@pytest.mark.xfail(strict=True, reason="an unpadded {month} beside digits is accepted: {month}{seq} renders 111 for number 1 of November and 11 of January")
 @pytest.mark.parametrize("template", ["{month}{seq}", "{seq}{month}", "{month}1{seq}"])
 def test_template_whose_numbers_repeat_refused(template: str) -> None:
     """A template under which two documents of one series can bear one number is refused."""
@@ -79,7 +78,6 @@ def test_template_whose_numbers_repeat_refused(template: str) -> None:
         check_template(template, reset=Reset.NEVER)
 
 
-@pytest.mark.xfail(strict=True, reason="widths that a year or a month never fits are accepted, and issuing fails on the first (or the tenth) month")
 @pytest.mark.parametrize("template", ["{year:02d}-{seq}", "{year:03d}-{seq}", "{month:01d}-{seq}", "{year:00d}-{seq}", "{seq:00d}"])
 def test_template_that_cannot_be_filled_refused(template: str) -> None:
     """A width of no digits, or too narrow for every year or month, is refused when the series is set up."""
@@ -87,7 +85,6 @@ def test_template_that_cannot_be_filled_refused(template: str) -> None:
         check_template(template, reset=Reset.NEVER)
 
 
-@pytest.mark.xfail(strict=True, reason=r"\d in the template's pattern matches every script's digits; it lacks re.ASCII")
 def test_template_with_foreign_digits_refused() -> None:
     """A width is written in ASCII digits."""
     with pytest.raises(SettingError):
@@ -113,7 +110,7 @@ def test_accepted_templates_render(template: str, seq: int) -> None:
         ("{seq:010d}", 9_999_999_999, "9999999999"),
         ("{seq}", 12, "12"),
         ("{year}/{month:02d}/{seq:04d}", 7, "2024/09/0007"),
-        ("{month}-{seq}", 3, "9-3"),
+        ("{month:02d}-{seq}", 3, "09-3"),
         ("INV {year}.{seq:03d}_a", 999, "INV 2024.999_a"),
     ],
 )

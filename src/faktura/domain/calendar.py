@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from faktura.domain.errors import SettingError
+from faktura.domain.text import shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(
@@ -67,11 +68,10 @@ def parse_instant(text: str, zone_name: str | None = None) -> int:
     else:
         plain = "+00:00" if offset == "Z" else offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
         moment = datetime.fromisoformat(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microsecond:06}{plain}")
-    try:
-        return to_instant(moment)
-    except OverflowError as error:
+    if not MINYEAR < moment.year < MAXYEAR:  # a year's margin, so that every zone has a date for it
         message = f"{text!r} is outside the calendar"
-        raise ValueError(message) from error
+        raise ValueError(message)
+    return to_instant(moment)
 
 
 def parse_date(text: object) -> date:
@@ -83,5 +83,5 @@ def parse_date(text: object) -> date:
         return text
     if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         return date.fromisoformat(text)
-    message = f"{str(text)[:40]!r} is not a date such as 2024-09-25"
+    message = f"{shown(text)} is not a date such as 2024-09-25"
     raise ValueError(message)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from faktura.domain.errors import ConflictError, InvalidDocumentError, fault
-from faktura.domain.invoice import Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, TypeCode
+from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, TypeCode
 from faktura.domain.money import DECIMAL_PLACES_MAX, round_ratio
 from faktura.domain.totals import line_total
 from faktura.domain.vat import PriceBasis
@@ -23,15 +23,14 @@ def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = No
     if invoice.lines is None or invoice.buyer is None or invoice.total_with_vat_minor is None:
         message = f"document {invoice.number} is incomplete"
         raise ConflictError(message)
-    partial = quantities is not None
+    lines = _credited_lines(invoice, quantities) if quantities is not None else invoice.lines
     return Draft(
         type_code=TypeCode.CREDIT_NOTE,
         currency=invoice.currency,
         price_basis=invoice.price_basis or PriceBasis.NET,
         buyer=invoice.buyer,
-        lines=_credited_lines(invoice, quantities) if quantities is not None else invoice.lines,
-        # Document allowances belong to the whole; a part is credited at the lines' own prices.
-        allowances_charges=() if partial else invoice.allowances_charges,
+        lines=lines,
+        allowances_charges=_credited_adjustments(invoice, lines) if quantities is not None else invoice.allowances_charges,
         exemption_reasons=tuple((group.category, group.exemption_reason) for group in invoice.vat_breakdown if group.category and group.exemption_reason),
         tax_point_date=None,
         period=invoice.period,
@@ -39,6 +38,31 @@ def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = No
         order_ids=invoice.order_ids or (),
         note=note,
     )
+
+
+def _part(invoice: Invoice, line: InvoiceLine, quantity: Decimal) -> InvoiceLine:
+    """So much of a line, with its share of the line's allowances and charges; never more than the line, never below nothing."""
+    shares = [replace(item, amount_minor=_share(item.amount_minor, quantity, line.quantity)) for item in line.allowances_charges]
+    total = line_total(quantity=quantity, unit_price=line.unit_price, currency=invoice.currency, adjustments=shares)
+    bounded = min(max(total, min(0, line.line_total_minor)), max(0, line.line_total_minor))
+    if shares and bounded != total:
+        # Price and allowance were rounded apart; the allowance takes the cent.
+        difference = (bounded - total) * (1 if shares[0].is_charge else -1)
+        shares[0] = replace(shares[0], amount_minor=shares[0].amount_minor + difference)
+        total = bounded
+    return replace(line, quantity=quantity, line_total_minor=total, allowances_charges=tuple(shares))
+
+
+def _credited_adjustments(invoice: Invoice, credited: tuple[InvoiceLine, ...]) -> tuple[AllowanceCharge, ...]:
+    """The document's allowances and charges, in proportion to what is credited of the lines of their VAT category and rate."""
+    shares = []
+    for item in invoice.allowances_charges:
+        whole = sum(line.line_total_minor for line in invoice.lines or () if line.vat == item.vat)
+        part = sum(line.line_total_minor for line in credited if line.vat == item.vat)
+        amount = round_ratio(item.amount_minor * part * (1 if whole > 0 else -1), abs(whole)) if whole else 0
+        if amount > 0:
+            shares.append(replace(item, amount_minor=amount))
+    return tuple(shares)
 
 
 def _share(amount_minor: int, part: Decimal, whole: Decimal) -> int:
@@ -61,9 +85,7 @@ def _credited_lines(invoice: Invoice, quantities: dict[int, Decimal]) -> tuple[I
         if quantity == line.quantity:
             credited.append(line)
             continue
-        shares = tuple(replace(item, amount_minor=_share(item.amount_minor, quantity, line.quantity)) for item in line.allowances_charges)
-        total = line_total(quantity=quantity, unit_price=line.unit_price, currency=invoice.currency, adjustments=shares)
-        credited.append(replace(line, quantity=quantity, line_total_minor=total, allowances_charges=shares))
+        credited.append(_part(invoice, line, quantity))
     if not quantities:
         faults.append(fault("BR-16", "lines", "a credit note needs at least one line"))
     if faults:

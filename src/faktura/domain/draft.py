@@ -13,19 +13,24 @@ from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fau
 from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, TypeCode
 from faktura.domain.money import Currency, parse_decimal
 from faktura.domain.party import Party, parse_party
+from faktura.domain.text import is_text, shown
 from faktura.domain.totals import compute, line_total
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
 
 T = TypeVar("T")
 TEXT_LENGTH_MAX = 4000
 LINES_MAX = 100_000
+_NAME_SHOWN_MAX = 80
 ORDER_ID_MAX = 2**53
 _TOTALS = ("total_without_vat", "vat_total", "total_with_vat")
+_UNREADABLE = frozenset({"value", "missing", "type"})
+_SUMMED = ("lines", "allowances_charges", "price_basis", "currency")
 _FIELDS = frozenset(
     "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
     "period preceding_invoice order_ids note payment_terms".split()
 ) | set(_TOTALS)
 _LINE_FIELDS = frozenset("name quantity unit_price vat_category vat_rate unit_code item_id period order_id allowances_charges line_total".split())
+_VAT_FIELDS = frozenset({"vat_category", "vat_rate"})
 _ADJUSTMENT_FIELDS = frozenset("charge amount reason vat_category vat_rate".split())
 
 
@@ -45,6 +50,10 @@ class _Reader:
             self.faults.append(fault("value", _join(path, name), str(error)))
             return default
 
+    def failed(self, before: int) -> bool:
+        """Whether a field could not be read since there were `before` faults: what would follow from it is not judged."""
+        return len(self.faults) > before
+
     def required(self, source: Mapping[str, Any], name: str, path: str, read: Callable[[Any], T], default: T) -> T:
         if source.get(name) is None:
             self.faults.append(fault("missing", _join(path, name), "is missing"))
@@ -54,7 +63,7 @@ class _Reader:
         if not isinstance(value, Mapping):
             self.faults.append(fault("type", path, "must be an object"))
             return {}
-        self.faults.extend(fault("unknown", _join(path, str(key)), "is not a field here") for key in value if key not in known)
+        self.faults.extend(fault("unknown", _join(path, str(key)[:_NAME_SHOWN_MAX]), "is not a field here") for key in value if key not in known)
         return value
 
     def sequence(self, source: Mapping[str, Any], name: str, path: str) -> list[Any]:
@@ -84,11 +93,11 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None)
     draft = Draft(
         type_code=reader.value(source, "type_code", "", _type_code, TypeCode.INVOICE),
         currency=reader.currency,
-        price_basis=reader.value(source, "price_basis", "", PriceBasis, PriceBasis.NET),
+        price_basis=reader.value(source, "price_basis", "", _basis, PriceBasis.NET),
         buyer=party or Party(name="unknown"),
         lines=lines,
         allowances_charges=adjustments,
-        exemption_reasons=reader.value(source, "exemption_reasons", "", _reasons, ()),
+        exemption_reasons=_reasons(reader, source),
         issue_date=_date(reader, source, "issue_date"),
         due_date=_date(reader, source, "due_date"),
         tax_point_date=_date(reader, source, "tax_point_date"),
@@ -98,8 +107,7 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None)
         note=reader.value(source, "note", "", _text, None),
         payment_terms=reader.value(source, "payment_terms", "", _text, None),
     )
-    if not any(found.rule in {"value", "missing", "type"} for found in reader.faults):
-        _check_totals(reader, source, draft)
+    _check_totals(reader, source, draft)
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
     return draft
@@ -107,24 +115,27 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None)
 
 def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> None:
     """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15)."""
+    is_computable = not any(found.rule in _UNREADABLE and found.path.startswith(_SUMMED) for found in reader.faults)
     _, _, totals = compute(lines=draft.lines, allowances_charges=draft.allowances_charges, price_basis=draft.price_basis)
     rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
     for name in _TOTALS:
         stated = reader.value(source, name, "", lambda value: reader.currency.to_minor(parse_decimal(value)), None)
         computed = getattr(totals, f"{name}_minor")
-        if stated is not None and stated != computed:
+        if is_computable and stated is not None and stated != computed:
             message = f"{reader.currency.format(stated)} is stated, the lines make {reader.currency.format(computed)}"
             reader.faults.append(fault(rules[name], name, message))
 
 
 def _line(reader: _Reader, value: object, path: str) -> InvoiceLine:
+    before = len(reader.faults)
     source = reader.mapping(value, path, _LINE_FIELDS)
     quantity = reader.value(source, "quantity", path, parse_decimal, Decimal(1))
     unit_price = reader.required(source, "unit_price", path, parse_decimal, Decimal(0))
     adjustments = _adjustments(reader, source, path, with_vat=False)
     total = line_total(quantity=quantity, unit_price=unit_price, currency=reader.currency, adjustments=adjustments)
+    is_computable = not reader.failed(before)
     stated = reader.value(source, "line_total", path, lambda given: reader.currency.to_minor(parse_decimal(given)), None)
-    if stated is not None and stated != total:
+    if is_computable and stated is not None and stated != total:
         message = f"{reader.currency.format(stated)} is stated, quantity and price make {reader.currency.format(total)}"
         reader.faults.append(fault("LINE-TOTAL", f"{path}.line_total", message))
     return InvoiceLine(
@@ -146,7 +157,7 @@ def _adjustments(reader: _Reader, source: Mapping[str, Any], path: str, *, with_
     items = []
     for index, value in enumerate(reader.sequence(source, "allowances_charges", path)):
         here = _join(path, f"allowances_charges[{index}]")
-        item = reader.mapping(value, here, _ADJUSTMENT_FIELDS)
+        item = reader.mapping(value, here, _ADJUSTMENT_FIELDS if with_vat else _ADJUSTMENT_FIELDS - _VAT_FIELDS)
         items.append(
             AllowanceCharge(
                 is_charge=reader.value(item, "charge", here, _boolean, False),  # noqa: FBT003 - the default of a field
@@ -159,10 +170,10 @@ def _adjustments(reader: _Reader, source: Mapping[str, Any], path: str, *, with_
 
 
 def _vat(reader: _Reader, source: Mapping[str, Any], path: str) -> VatKey:
+    before = len(reader.faults)
     rate = reader.required(source, "vat_rate", path, _rate, Decimal(0))
-    assumed = VatCategory.STANDARD if rate > 0 else None
-    category = reader.value(source, "vat_category", path, VatCategory, assumed)
-    if category is None and source.get("vat_rate") is not None:
+    category = reader.value(source, "vat_category", path, _category, VatCategory.STANDARD if rate > 0 else None)
+    if category is None and not reader.failed(before):
         reader.faults.append(fault("missing", _join(path, "vat_category"), "rate 0 needs its category: Z, E, AE, K, G or O"))
     return VatKey(category, rate)
 
@@ -180,20 +191,47 @@ def _date(reader: _Reader, source: Mapping[str, Any], name: str) -> date | None:
 
 
 def _order_id(reader: _Reader, value: object, path: str) -> int:
-    return reader.value({path: value}, path, "", _integer, 0)
+    try:
+        return _integer(value)
+    except ValueError as error:
+        reader.faults.append(fault("value", path, str(error)))
+        return 0
 
 
-def _reasons(value: object) -> tuple[tuple[VatCategory, str], ...]:
-    if not isinstance(value, Mapping):
-        message = "must be an object of category and reason"
-        raise ValueError(message)  # noqa: TRY004 - collected as a fault
-    return tuple((VatCategory(key), _text(text)) for key, text in value.items())
+def _reasons(reader: _Reader, source: Mapping[str, Any]) -> tuple[tuple[VatCategory, str], ...]:
+    given = source.get("exemption_reasons")
+    if not isinstance(given, Mapping):
+        if given is not None:
+            reader.faults.append(fault("value", "exemption_reasons", "must be an object of category and reason"))
+        return ()
+    found = []
+    for key in given:
+        name = str(key)[:_NAME_SHOWN_MAX]
+        category = reader.value({name: key}, name, "exemption_reasons", _category, None)
+        reason = reader.value(given, key, "exemption_reasons", _text, "?")
+        if category is not None:
+            found.append((category, reason))
+    return tuple(found)
+
+
+def _category(value: object) -> VatCategory:
+    if isinstance(value, str) and value in set(VatCategory):
+        return VatCategory(value)
+    message = f"{shown(value)} is not a VAT category: {', '.join(VatCategory)}"
+    raise ValueError(message)
+
+
+def _basis(value: object) -> PriceBasis:
+    if isinstance(value, str) and value in set(PriceBasis):
+        return PriceBasis(value)
+    message = f"{shown(value)} is not a price basis: net or gross"
+    raise ValueError(message)
 
 
 def _type_code(value: object) -> TypeCode:
     if isinstance(value, int) and not isinstance(value, bool) and value in set(TypeCode):
         return TypeCode(value)
-    message = f"{value!r} is not a document type: 325 pro-forma, 380 invoice, 381 credit note, 383 debit note"
+    message = f"{shown(value)} is not a document type: 325 pro-forma, 380 invoice, 381 credit note, 383 debit note"
     raise ValueError(message)
 
 
@@ -207,7 +245,7 @@ def _rate(value: object) -> Decimal:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > TEXT_LENGTH_MAX or "\x00" in value:
+    if not isinstance(value, str) or not is_text(value, length_max=TEXT_LENGTH_MAX):
         message = f"must be a text of 1 to {TEXT_LENGTH_MAX} characters"
         raise ValueError(message)
     return value
@@ -215,14 +253,14 @@ def _text(value: object) -> str:
 
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < ORDER_ID_MAX:
-        message = f"{value!r} is not a positive whole number"
+        message = f"{shown(value)} is not a positive whole number"
         raise ValueError(message)
     return value
 
 
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        message = f"{value!r} is neither true nor false"
+        message = f"{shown(value)} is neither true nor false"
         raise ValueError(message)  # noqa: TRY004 - collected as a fault
     return value
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
 
 from faktura.domain.errors import SettingError
+from faktura.domain.text import shown
 
 AMOUNT_MINOR_MAX = 10**15
 """Largest absolute amount in minor units: far above any invoice, far below BIGINT, exact in a JSON double."""
@@ -18,11 +19,12 @@ _EXPONENT_MAX = 40  # beyond it a decimal is nonsense, and writing it out would 
 
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
 _CODE = re.compile(r"[A-Z]{3}\Z")
-_DECIMAL = re.compile(r"[+-]?\d{1,12}(\.\d{1,8})?\Z", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?\d{1,12}(\.\d{1,8}0*)?\Z", re.ASCII)
 
 # ISO 4217 minor units that differ from two; currencies not listed have two.
 _DIGITS = {
     **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("CLF UYW".split(), 4),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
 
@@ -34,8 +36,8 @@ class Currency:
     code: str
 
     def __post_init__(self) -> None:
-        if not _CODE.match(self.code):
-            message = f"{self.code!r} is not an ISO 4217 currency code such as EUR"
+        if not isinstance(self.code, str) or not _CODE.match(self.code):
+            message = f"{shown(self.code)} is not an ISO 4217 currency code such as EUR"
             raise SettingError(message)
 
     @property
@@ -48,19 +50,24 @@ class Currency:
         return Decimal(amount_minor).scaleb(-self.digits)
 
     def to_minor(self, amount: Decimal | int) -> int:
-        """Exact minor units of an amount; ValueError when it has more decimals than the currency or is too large."""
+        """Exact minor units of an amount; ValueError for anything else, more decimals than the currency has, or too large a sum."""
+        if isinstance(amount, bool) or not isinstance(amount, (int, Decimal)):
+            message = f"{shown(amount)} is not an exact amount"
+            raise ValueError(message)  # noqa: TRY004 - one error type for every unusable value
+        if abs(amount) > AMOUNT_MINOR_MAX if isinstance(amount, int) else not amount.is_finite() or abs(amount.adjusted()) > _EXPONENT_MAX:
+            raise ValueError("is not an amount of money, or larger than any that faktura keeps")
         value = Decimal(amount)
-        if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
-            message = f"{amount} is not an amount of money"
+        if value.is_zero():
+            return 0
+        _, digits, exponent = value.as_tuple()
+        significant = len("".join(map(str, digits)).rstrip("0"))
+        if int(exponent) + len(digits) - significant < -self.digits:
+            message = f"{shown(str(amount))} has more than {self.digits} decimals, which {self.code} does not know"
             raise ValueError(message)
         with localcontext(_EXACT):
-            scaled = value.scaleb(self.digits)
-            minor = int(scaled)
-            if minor != scaled:
-                message = f"{amount} has more than {self.digits} decimals, which {self.code} does not know"
-                raise ValueError(message)
+            minor = int(value.scaleb(self.digits))
         if abs(minor) > AMOUNT_MINOR_MAX:
-            message = f"{amount} is larger than any amount faktura keeps"
+            message = f"{shown(str(amount))} is larger than any amount faktura keeps"
             raise ValueError(message)
         return minor
 
@@ -75,7 +82,7 @@ def parse_decimal(text: object) -> Decimal:
     Raises ValueError. Bounded, so that every product and sum here stays exact.
     """
     if isinstance(text, bool) or not isinstance(text, (str, int, Decimal)):
-        message = f"{text!r} is not a decimal number"
+        message = f"{shown(text)} is not a decimal number"
         raise ValueError(message)  # noqa: TRY004 - one error type for every unusable value
     if isinstance(text, Decimal):
         # The guard keeps 1E+999999999 from being written out.
@@ -84,13 +91,10 @@ def parse_decimal(text: object) -> Decimal:
         written = str(text) if abs(text) < 10**INTEGER_DIGITS_MAX else "too large"
     else:
         written = text.strip()
-    if "." in written:
-        written = written.rstrip("0").rstrip(".")
     if not _DECIMAL.match(written):
-        shown = str(text)[:40]
-        message = f"{shown!r} is not a plain decimal number of at most {INTEGER_DIGITS_MAX} digits and {DECIMAL_PLACES_MAX} decimals"
+        message = f"{shown(written)} is not a plain decimal number of at most {INTEGER_DIGITS_MAX} digits and {DECIMAL_PLACES_MAX} decimals"
         raise ValueError(message)
-    return Decimal(written)
+    return Decimal(written.rstrip("0") if "." in written else written)
 
 
 def canonical(value: Decimal) -> str:

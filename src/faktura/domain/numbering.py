@@ -10,7 +10,7 @@ from enum import StrEnum
 from faktura.domain.errors import InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import TypeCode
 
-_FIELD = re.compile(r"\{(seq|year|month)(?::0(\d{1,2})d)?\}")
+_FIELD = re.compile(r"\{(?:(seq)(?::0([1-9]|1[0-8])d)?|(year)|(month):02d)\}")
 _TEXT = re.compile(r"[A-Za-z0-9 ./_-]*\Z")
 
 
@@ -39,7 +39,7 @@ class Series:
     type_codes: tuple[TypeCode, ...]
     method: NumberMethod
     template: str
-    """Text with {seq}, {seq:06d}, {year} and {month}."""
+    """Text with {seq} or {seq:06d}, and perhaps {year} and {month:02d}: only what keeps rendered numbers distinct."""
     next_number: int = 1
     last_date: date | None = None
     """The newest issue date in the series: later numbers never bear an earlier one."""
@@ -72,9 +72,11 @@ def take(series: Series, *, count: int, asked: date | None, today: date) -> tupl
 
 def check_template(template: str, *, reset: Reset) -> None:
     """SettingError unless every rendered number is distinct and made of harmless characters."""
-    fields = [found.group(1) for found in _FIELD.finditer(template)]
+    fields = [found.group(1) or found.group(3) or found.group(4) for found in _FIELD.finditer(template)]
     if fields.count("seq") != 1 or not _TEXT.match(_FIELD.sub("", template)):
-        message = f"{template!r} is not a number template: it needs one {{seq}} or {{seq:06d}}, and may have {{year}}, {{month}}, letters, digits and . / _ -"
+        message = (
+            f"{template!r} is not a number template: it needs one {{seq}} or {{seq:06d}}, and may have {{year}}, {{month:02d}}, letters, digits and . / _ -"
+        )
         raise SettingError(message)
     if reset is Reset.YEAR and "year" not in fields:
         message = f"a series that starts again each year needs {{year}} in its template, or numbers would repeat: {template!r}"
@@ -85,11 +87,12 @@ def render_number(template: str, *, seq: int, day: date) -> str:
     """The document number. Raises InvalidDocumentError when a fixed width overflows: the next number would not be lawful."""
 
     def fill(found: re.Match[str]) -> str:
-        value = {"seq": seq, "year": day.year, "month": day.month}[found.group(1)]
+        if not found.group(1):
+            return f"{day.year:04}" if found.group(3) else f"{day.month:02}"
         width = int(found.group(2) or 0)
-        text = f"{value:0{width}d}" if width else str(value)
+        text = f"{seq:0{width}d}" if width else str(seq)
         if width and len(text) > width:
-            message = f"the series is used up: {value} does not fit {width} digits"
+            message = f"the series is used up: {seq} does not fit {width} digits"
             raise InvalidDocumentError([fault("series-full", "number", message)])
         return text
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
+from faktura.domain.text import is_text, shown
 
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
 TEXT_LENGTH_MAX = 1000
@@ -37,8 +38,8 @@ class Party:
 
     def __post_init__(self) -> None:
         faults = [fault("text", f"{field.name}", "is not a text of 1 to 1000 characters") for field in fields(self) if not self._usable(field.name)]
-        if self.country is not None and not _COUNTRY.match(str(self.country)):
-            faults.append(fault("BR-CL-14", "country", f"{self.country!r} is not an ISO 3166-1 code such as BG"))
+        if self.country is not None and not (isinstance(self.country, str) and _COUNTRY.match(self.country)):
+            faults.append(fault("BR-CL-14", "country", f"{shown(self.country)} is not an ISO 3166-1 code such as BG"))
         if faults:
             raise InvalidDocumentError(faults)
 
@@ -46,7 +47,7 @@ class Party:
         value = getattr(self, name)
         if value is None:
             return name != "name"
-        return isinstance(value, str) and 0 < len(value.strip()) <= TEXT_LENGTH_MAX and "\x00" not in value
+        return is_text(value, length_max=TEXT_LENGTH_MAX)
 
     def to_mapping(self) -> dict[str, str]:
         """What is known of the party, for storage and JSON."""

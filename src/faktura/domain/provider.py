@@ -15,7 +15,9 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?\Z")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_ORIGIN = re.compile(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::(\d{{1,5}}))?\Z", re.ASCII)
+_PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
 RATE_LIMIT_MAX = 1_000_000_000
@@ -45,7 +47,8 @@ class Provider:
     def __post_init__(self) -> None:
         check_name(self.name)
         zone(self.zone)
-        if self.public_url is not None and not _ORIGIN.match(self.public_url):
+        origin = _ORIGIN.match(self.public_url or "")
+        if self.public_url is not None and not (origin and int(origin.group(1) or 0) <= _PORT_MAX):
             message = f"public_url {self.public_url!r} must be an origin such as https://api.example.com, without a path"
             raise SettingError(message)
         if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or self.rate_window_seconds < 1:

@@ -134,8 +134,19 @@ def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _totals_in_bounds(subject: Subject) -> Iterator[tuple[str, str]]:
-    if abs(subject.totals.total_with_vat_minor) > AMOUNT_MINOR_MAX:
-        yield "total_with_vat", "is larger than any amount faktura keeps"
+    draft, totals = subject.draft, subject.totals
+    amounts = [(f"lines[{index}]", line.line_total_minor) for index, line in enumerate(draft.lines)]
+    amounts += [(f"allowances_charges[{index}]", item.amount_minor) for index, item in enumerate(draft.allowances_charges)]
+    amounts += [
+        (f"lines[{number}].allowances_charges[{index}]", item.amount_minor)
+        for number, line in enumerate(draft.lines)
+        for index, item in enumerate(line.allowances_charges)
+    ]
+    amounts += [("vat_breakdown", value or 0) for group in totals.vat_breakdown for value in (group.taxable_amount_minor, group.tax_amount_minor)]
+    amounts += [("total_without_vat", totals.total_without_vat_minor), ("total_with_vat", totals.total_with_vat_minor)]
+    amounts += [("allowances_charges", totals.allowance_total_minor), ("allowances_charges", totals.charge_total_minor), ("lines", totals.line_total_minor)]
+    for path in dict.fromkeys(path for path, amount in amounts if abs(amount) > AMOUNT_MINOR_MAX):
+        yield path, "is larger than any amount faktura keeps"
 
 
 def _not_negative(subject: Subject) -> Iterator[tuple[str, str]]:

@@ -122,7 +122,7 @@ def pay(
 
 def _issue(tx: Transaction, books: Books, provider: Provider, account: Account, draft: Draft) -> Invoice:
     draft = _resolve_preceding(tx, account, draft)
-    prepared = _prepare(draft, provider)
+    prepared = _prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
     corrected = _corrected(tx, account, draft)
     settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
     series = _series_for(tx, provider, draft.type_code)
@@ -149,14 +149,14 @@ def _issue(tx: Transaction, books: Books, provider: Provider, account: Account, 
     return invoice
 
 
-def _prepare(draft: Draft, provider: Provider) -> _Prepared:
+def _prepare(draft: Draft, provider: Provider, *, today: date) -> _Prepared:
     lines, items, totals = compute(
         lines=draft.lines,
         allowances_charges=draft.allowances_charges,
         price_basis=draft.price_basis,
         exemption_reasons=dict(draft.exemption_reasons),
     )
-    _refuse(check(draft, seller=provider.seller, totals=totals))
+    _refuse(check(replace(draft, issue_date=draft.issue_date or today), seller=provider.seller, totals=totals))
     return _Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals)
 
 

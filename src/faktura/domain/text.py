@@ -1,0 +1,21 @@
+"""Text from outside: what may be kept, and how to show what may not."""
+
+from __future__ import annotations
+
+_SHOWN_MAX = 40
+
+
+def is_text(value: object, *, length_max: int) -> bool:
+    """A text that is not blank, not too long, and that every database and UTF-8 can hold: no NUL, no lone surrogate."""
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= length_max and not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, whatever was given."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]}…")
+    if value is None or isinstance(value, (bool, float)):
+        return repr(value)
+    if isinstance(value, int):
+        return repr(value) if abs(value) < 10**_SHOWN_MAX else "a number of very many digits"
+    return f"a {type(value).__name__}"
