@@ -48,9 +48,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def parse_database_url(url: str) -> DatabaseUrl:
     """`sqlite:///relative/path`, `sqlite:////absolute/path`; `?page_count_max=N` bounds the file."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
+    if "%00" in parts.path or "\x00" in parts.path or parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
         message = f"FAKTURA_DATABASE must be sqlite:///PATH (four slashes before an absolute path), not {url!r}"
         raise SettingError(message)
     pages = options.get("page_count_max", "")

@@ -131,7 +131,7 @@ def _add_provider(books: Books, name: str, seller: Party) -> Provider:
         zone=defaults.zone,
         currency=defaults.currency,
         seller=seller,
-        hosts=(defaults.base_url.split("/")[2],),
+        hosts=defaults.hosts,
         rate_limit=defaults.rate_limit,
         rate_window_seconds=defaults.rate_window_seconds,
     )

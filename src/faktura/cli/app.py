@@ -62,6 +62,9 @@ def run() -> None:
     except FakturaError as error:
         print(f"faktura: {error}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
+    except UnicodeEncodeError:  # bytes on the command line that are no text; whatever was begun was rolled back
+        print("faktura: an argument is not text in UTF-8", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)

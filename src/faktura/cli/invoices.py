@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from faktura.cli.output import JsonOption, amount, books, invoice_json, print_json, print_table, shown
+from faktura.cli.output import ID_MAX, JsonOption, amount, books, invoice_json, print_json, print_table, shown
 from faktura.domain.calendar import parse_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
@@ -41,7 +42,7 @@ def invoice_issue(
         with opened.storage.reading() as tx:
             owner = find_provider(tx, provider)
             target = find_account(tx, owner, account)
-        draft = parse_draft(data, currency=owner.currency, buyer=target.buyer)
+        draft = parse_draft(data, currency=owner.currency, buyer=target.buyer, seller=owner.seller)
         invoice = issue(opened, account_id=target.id, draft=draft)
         _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
 
@@ -59,9 +60,9 @@ def invoice_list(
 
     Example: faktura invoice list --provider vps --open
     """
-    count = limit or (sys.maxsize if as_json else LIST_LIMIT)
-    with books() as opened:
-        found = list_invoices(opened, provider=provider, account=account, number=number, is_open=is_open, limit=count)
+    count = min(limit or (ID_MAX if as_json else LIST_LIMIT), ID_MAX)
+    with books() as opened, ExitStack() as stack:
+        found = stack.enter_context(closing(list_invoices(opened, provider=provider, account=account, number=number, is_open=is_open, limit=count)))
         if as_json:
             for item in found:
                 print_json(invoice_json(item.invoice, item.standing, provider=item.provider, account=item.account, whole=False))
@@ -87,7 +88,7 @@ def invoice_list(
 
 @invoices.command("show")
 def invoice_show(
-    invoice_id: Annotated[int, typer.Argument(help="The ledger id, from `invoice list`.")],
+    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Show a document whole.
@@ -99,9 +100,11 @@ def invoice_show(
 
 
 def pay_command(
-    invoice_id: Annotated[int, typer.Argument(help="The ledger id of what is paid.")],
+    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id of what is paid.")],
     paid: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 108 or 10.02, in the document's currency.")],
-    also: Annotated[list[int] | None, typer.Option("--also", help="Another document that the payment covers, after the first; repeatable.")] = None,
+    also: Annotated[
+        list[int] | None, typer.Option("--also", min=1, max=ID_MAX, help="Another document that the payment covers, after the first; repeatable.")
+    ] = None,
     on: Annotated[str | None, typer.Option("--date", help="Value date; default today.")] = None,
     reference: Annotated[str | None, typer.Option(help="The bank's reference.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
@@ -146,7 +149,7 @@ def pay_command(
 
 
 def credit_command(
-    invoice_id: Annotated[int, typer.Argument(help="The ledger id of the invoice to credit.")],
+    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id of the invoice to credit.")],
     line: Annotated[list[str] | None, typer.Option("--line", help="Credit only this much of a line: NUMBER=QUANTITY, counted from 1; repeatable.")] = None,
     note: Annotated[str | None, typer.Option(help="Why; shown on the credit note.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
@@ -167,10 +170,14 @@ def _quantities(options: list[str]) -> dict[int, Decimal]:
     for option in options:
         number, _, quantity = option.partition("=")
         try:
-            quantities[int(number)] = parse_decimal(quantity)
+            position, part = int(number), parse_decimal(quantity)
         except ValueError as error:
             message = f"--line {option!r} must be NUMBER=QUANTITY, such as 2=1"
             raise SettingError(message) from error
+        if position in quantities:
+            message = f"--line names line {position} twice"
+            raise SettingError(message)
+        quantities[position] = part
     return quantities
 
 

@@ -24,6 +24,9 @@ from faktura.domain.payment import Standing
 from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import Books
 
+ID_MAX = 2**63 - 1
+"""No id, count or number of a ledger is larger: BIGINT."""
+
 JsonOption = typer.Option("--json", help="Print JSON for programs.")
 
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
-from faktura.cli.output import JsonOption, books, instant, print_json, print_table
+from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
 from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
-from faktura.domain.numbering import Series
+from faktura.domain.numbering import NUMBER_MAX, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
 from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, revoke_token, set_next_wire_id, set_provider, set_series
@@ -25,6 +25,7 @@ series = typer.Typer(no_args_is_help=True, help="Number series of a provider.")
 tokens = typer.Typer(no_args_is_help=True, help="API tokens of accounts.")
 
 _SECONDS_PER_DAY = 86_400
+_DAYS_MAX = 36_500
 
 
 @providers.command("add")
@@ -40,12 +41,12 @@ def provider_add(
     zone: Annotated[str | None, typer.Option(help="Time zone of the books; default: the dialect's.")] = None,
     currency: Annotated[str | None, typer.Option(help="Currency of the API's amounts; default: the dialect's.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Origin for links, such as https://api.example.com.")] = None,
-    host: Annotated[list[str] | None, typer.Option(help="Host name that stands for this provider; repeatable.")] = None,
+    host: Annotated[list[str] | None, typer.Option(help="Host name that stands for this provider, repeatable; default: the documented ones.")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off; default: the dialect's.")] = None,
     rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
     credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
     debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
-    next_id: Annotated[int | None, typer.Option(help="The id that the API shows for the next document.")] = None,
+    next_id: Annotated[int | None, typer.Option(min=1, max=NUMBER_MAX, help="The id that the API shows for the next document.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Add a provider, and the ledger itself if there is none.
@@ -65,9 +66,9 @@ def provider_add(
         currency=Currency(currency) if currency else defaults.currency,
         seller=Party(name=seller_name, country=seller_country, vat_id=seller_vat_id, street=seller_street, city=seller_city, post_code=seller_post_code),
         public_url=public_url,
-        hosts=tuple(host or ()),
+        hosts=defaults.hosts if host is None else tuple(host),
         rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
-        rate_window_seconds=rate_window or defaults.rate_window_seconds,
+        rate_window_seconds=defaults.rate_window_seconds if rate_window is None else rate_window,
         type_words=tuple((code, word) for code, word in words if word),
     )
     with books(create=True) as opened:
@@ -97,7 +98,7 @@ def provider_set(
             public_url=provider.public_url if public_url is None else public_url or None,
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
-            rate_window_seconds=rate_window or provider.rate_window_seconds,
+            rate_window_seconds=provider.rate_window_seconds if rate_window is None else rate_window,
         )
 
     with books() as opened:
@@ -170,7 +171,7 @@ def series_list(provider: Annotated[str, typer.Argument(help="The provider's nam
 def series_set(
     provider: Annotated[str, typer.Argument(help="The provider's name.")],
     name: Annotated[str, typer.Argument(help="The series' name.")],
-    next_number: Annotated[int | None, typer.Option("--next", min=1, help="The next number; never lower than it is.")] = None,
+    next_number: Annotated[int | None, typer.Option("--next", min=1, max=NUMBER_MAX, help="The next number; never lower than it is.")] = None,
     template: Annotated[str | None, typer.Option(help="Such as {seq:010d} or {year}-{seq:06d}.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -189,7 +190,7 @@ def token_create(
     account: Annotated[str, typer.Argument(help="The account's reference.")],
     label: Annotated[str, typer.Option(help="What the token is for.")] = "",
     write: Annotated[bool, typer.Option("--write", help="A Write key; otherwise it may only read.")] = False,
-    days: Annotated[int | None, typer.Option(min=1, help="Expires after so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=_DAYS_MAX, help="Expires after so many days.")] = None,
     expires: Annotated[str | None, typer.Option(help="Expires at the start of this date (UTC), such as 2027-01-01.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -232,7 +233,7 @@ def token_list(provider: Annotated[str, typer.Argument(help="The provider's name
 
 
 @tokens.command("revoke")
-def token_revoke(token_id: Annotated[int, typer.Argument(help="The token's id, from `token list`.")]) -> None:
+def token_revoke(token_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The token's id, from `token list`.")]) -> None:
     """Revoke a token, from now on.
 
     Example: faktura token revoke 10000000003

@@ -108,6 +108,8 @@ class Defaults:
 
     base_url: str
     """The documented host, `/v1` included."""
+    hosts: tuple[str, ...]
+    """Documented host names."""
     zone: str
     currency: Currency
     rate_limit: int

@@ -121,6 +121,7 @@ class Checkdomain:
     version = 1
     defaults = Defaults(
         base_url="https://api.checkdomain.de/v1",
+        hosts=("api.checkdomain.de", "sandbox.api.checkdomain.de"),
         zone="Europe/Berlin",
         currency=Currency("EUR"),
         rate_limit=1000,
@@ -314,12 +315,12 @@ def _parameter(query_string: str, name: str, *, default: int) -> int:
 
 
 def _query_fault(searched: bytes) -> str | None:
-    if len(searched) > QUERY_LENGTH_MAX:
-        return f"This value is too long. It should have {QUERY_LENGTH_MAX} characters or less."
     try:
         text = searched.decode()
     except UnicodeDecodeError:
         return "This value is not valid UTF-8."
+    if len(text) > QUERY_LENGTH_MAX:
+        return f"This value is too long. It should have {QUERY_LENGTH_MAX} characters or less."
     return "This value must not contain control characters." if "\x00" in text else None
 
 

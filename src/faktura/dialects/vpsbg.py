@@ -99,6 +99,7 @@ class Vpsbg:
     version = 1
     defaults = Defaults(
         base_url="https://api.vpsbg.eu/v1",
+        hosts=("api.vpsbg.eu",),
         zone="Europe/Sofia",
         currency=Currency("EUR"),
         rate_limit=60,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from faktura.domain.invoice import Invoice, InvoiceLine, Origin, TypeCode
 from faktura.domain.money import Currency, parse_decimal
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import Heard, SourceKind
+from faktura.domain.text import shown
 from faktura.domain.totals import compute, line_total
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
 
@@ -50,6 +52,14 @@ class Layout:
             message = f"{', '.join(unknown)}: not a field of a line item; fields: {', '.join(FIELDS)}"
             raise InputError(message)
         scaled_rate(self.vat_rate)
+        if not 0 <= self.vat_rate <= 100:  # noqa: PLR2004 - percent
+            message = f"a VAT rate is 0 to 100 percent, not {self.vat_rate}"
+            raise InputError(message)
+        try:
+            codecs.lookup(self.encoding)
+        except (LookupError, ValueError) as error:
+            message = f"{shown(self.encoding)} is not an encoding that Python knows"
+            raise InputError(message) from error
 
 
 ONLINE_RETAIL = {

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from faktura.domain.calendar import parse_date
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
-from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, TypeCode
+from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.money import Currency, parse_decimal
 from faktura.domain.party import Party, parse_party
+from faktura.domain.rules import check
 from faktura.domain.text import is_text, shown
 from faktura.domain.totals import compute, line_total
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
@@ -76,10 +77,11 @@ class _Reader:
         return value
 
 
-def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None) -> Draft:
+def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None, seller: Party | None = None) -> Draft:
     """The draft that a user's document asks for; `currency` and `buyer` are the account's, used where it names none.
 
-    Raises InvalidDocumentError with all faults: of type, of rate and category, and of totals that do not add up.
+    Raises InvalidDocumentError with all faults: of type, of rate and category, of totals that do not add up, and, where
+    the seller is given, of every rule.
     """
     reader = _Reader(currency)
     source = reader.mapping(data, "", _FIELDS)
@@ -107,14 +109,16 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None)
         note=reader.value(source, "note", "", _text, None),
         payment_terms=reader.value(source, "payment_terms", "", _text, None),
     )
-    _check_totals(reader, source, draft)
+    totals = _check_totals(reader, source, draft)
+    if seller and totals:
+        reader.faults += check(draft, seller=seller, totals=totals)
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
     return draft
 
 
-def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> None:
-    """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15)."""
+def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> Totals | None:
+    """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15); the sums, where they can be made."""
     is_computable = not any(found.rule in _UNREADABLE and found.path.startswith(_SUMMED) for found in reader.faults)
     _, _, totals = compute(lines=draft.lines, allowances_charges=draft.allowances_charges, price_basis=draft.price_basis)
     rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
@@ -124,6 +128,7 @@ def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> N
         if is_computable and stated is not None and stated != computed:
             message = f"{reader.currency.format(stated)} is stated, the lines make {reader.currency.format(computed)}"
             reader.faults.append(fault(rules[name], name, message))
+    return totals if is_computable else None
 
 
 def _line(reader: _Reader, value: object, path: str) -> InvoiceLine:

@@ -14,6 +14,10 @@ _FIELD = re.compile(r"\{(?:(seq)(?::0([1-9]|1[0-8])d)?|(year)|(month):02d)\}")
 _TEXT = re.compile(r"[A-Za-z0-9 ./_-]*\Z")
 
 
+NUMBER_MAX = 10**18
+"""The largest number of a series: as many digits as a template can pad."""
+
+
 class NumberMethod(StrEnum):
     """Where a series takes its numbers from."""
 
@@ -47,8 +51,8 @@ class Series:
 
     def __post_init__(self) -> None:
         check_template(self.template, reset=self.reset)
-        if self.next_number < 1:
-            message = f"the next number of series {self.name} must be 1 or more, not {self.next_number}"
+        if not 1 <= self.next_number <= NUMBER_MAX:
+            message = f"the next number of series {self.name} must be 1 to {NUMBER_MAX}, not {self.next_number}"
             raise SettingError(message)
 
 

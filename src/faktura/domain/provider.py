@@ -21,6 +21,7 @@ _PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
 RATE_LIMIT_MAX = 1_000_000_000
+RATE_WINDOW_SECONDS_MAX = 31 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,8 @@ class Provider:
         if self.public_url is not None and not (origin and int(origin.group(1) or 0) <= _PORT_MAX):
             message = f"public_url {self.public_url!r} must be an origin such as https://api.example.com, without a path"
             raise SettingError(message)
-        if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or self.rate_window_seconds < 1:
-            message = f"a rate limit is 0 (off) to {RATE_LIMIT_MAX} requests in a window of at least one second"
+        if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or not 1 <= self.rate_window_seconds <= RATE_WINDOW_SECONDS_MAX:
+            message = f"a rate limit is 0 (off) to {RATE_LIMIT_MAX} requests in a window of 1 to {RATE_WINDOW_SECONDS_MAX} seconds"
             raise SettingError(message)
 
 

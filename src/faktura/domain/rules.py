@@ -135,18 +135,21 @@ def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:
 
 def _totals_in_bounds(subject: Subject) -> Iterator[tuple[str, str]]:
     draft, totals = subject.draft, subject.totals
-    amounts = [(f"lines[{index}]", line.line_total_minor) for index, line in enumerate(draft.lines)]
-    amounts += [(f"allowances_charges[{index}]", item.amount_minor) for index, item in enumerate(draft.allowances_charges)]
-    amounts += [
+    parts = [(f"lines[{index}]", line.line_total_minor) for index, line in enumerate(draft.lines)]
+    parts += [(f"allowances_charges[{index}]", item.amount_minor) for index, item in enumerate(draft.allowances_charges)]
+    parts += [
         (f"lines[{number}].allowances_charges[{index}]", item.amount_minor)
         for number, line in enumerate(draft.lines)
         for index, item in enumerate(line.allowances_charges)
     ]
-    amounts += [("vat_breakdown", value or 0) for group in totals.vat_breakdown for value in (group.taxable_amount_minor, group.tax_amount_minor)]
-    amounts += [("total_without_vat", totals.total_without_vat_minor), ("total_with_vat", totals.total_with_vat_minor)]
-    amounts += [("allowances_charges", totals.allowance_total_minor), ("allowances_charges", totals.charge_total_minor), ("lines", totals.line_total_minor)]
-    for path in dict.fromkeys(path for path, amount in amounts if abs(amount) > AMOUNT_MINOR_MAX):
-        yield path, "is larger than any amount faktura keeps"
+    sums = [("allowances_charges", totals.allowance_total_minor), ("allowances_charges", totals.charge_total_minor), ("lines", totals.line_total_minor)]
+    sums += [("vat_breakdown", value or 0) for group in totals.vat_breakdown for value in (group.taxable_amount_minor, group.tax_amount_minor)]
+    ends = [("total_without_vat", totals.total_without_vat_minor), ("total_with_vat", totals.total_with_vat_minor)]
+    for amounts in (parts, sums, ends):  # a part that is too large makes its sums so: only the part is the user's mistake
+        found = dict.fromkeys(path for path, amount in amounts if abs(amount) > AMOUNT_MINOR_MAX)
+        yield from ((path, "is larger than any amount faktura keeps") for path in found)
+        if found:
+            return
 
 
 def _not_negative(subject: Subject) -> Iterator[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Account, Provider
+from faktura.ledger.accounts import find_provider
 from faktura.ledger.ports import Books, Overview
 from faktura.ledger.standing import current_standing, render
 
@@ -44,9 +45,16 @@ def list_invoices(
     number: str | None = None,
     is_open: bool = False,
     limit: int = 2**53,
-) -> Iterator[Overview]:
-    """Documents of all accounts, newest first; streams, so memory does not grow with the ledger."""
+) -> Generator[Overview]:
+    """Documents of all accounts, newest first; streams, so memory does not grow with the ledger.
+
+    NotFoundError for a provider or account that is not there. Close the iterator, or read it to its end.
+    """
     with books.storage.reading() as tx:
+        owners = tx.providers.all() if provider is None else [find_provider(tx, provider)]
+        if account is not None and all(tx.accounts.find(owner.id, account) is None for owner in owners):
+            message = f"there is no account {account!r}"
+            raise NotFoundError(message)
         yield from tx.invoices.overview(provider=provider, account=account, number=number, is_open=is_open, limit=limit)
 
 

@@ -60,7 +60,7 @@ class App:
             return Response(200, _PLAIN, b'{"status":"ok"}')
         try:
             self._books.storage.serving().providers.all()
-        except FakturaError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
             return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
         return Response(503, _PLAIN, b'{"status":"shutting down"}') if self._draining else Response(200, _PLAIN, b'{"status":"ready"}')
 

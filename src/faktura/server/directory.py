@@ -22,20 +22,21 @@ class Directory:
         self._read_at = 0.0
         self._providers: dict[int, Provider] = {}
         self._hosts: dict[str, Provider] = {}
-        self._by_token: dict[bytes, int] = {}
+        self._by_token: dict[bytes, tuple[int, int]] = {}
 
-    def by_token(self, token_hash: bytes) -> Provider | None:
-        """The provider of a token that is or once was good."""
+    def by_token(self, token_hash: bytes) -> tuple[Provider, int] | None:
+        """Provider and account of a token that is or once was good."""
         self._refresh()
-        provider_id = self._by_token.get(token_hash)
-        if provider_id is None:
-            provider_id = self._storage.serving().serving.provider_of_token(token_hash)
-            if provider_id is None:
+        owner = self._by_token.get(token_hash)
+        if owner is None:
+            owner = self._storage.serving().serving.owner_of_token(token_hash)
+            if owner is None:
                 return None
             if len(self._by_token) >= _TOKENS_MAX:
                 self._by_token.clear()
-            self._by_token[token_hash] = provider_id
-        return self._providers.get(provider_id)
+            self._by_token[token_hash] = owner
+        provider = self._providers.get(owner[0])
+        return None if provider is None else (provider, owner[1])
 
     def by_host(self, host: str) -> Provider | None:
         """The provider that a Host stands for, else the default, else the oldest; None in an empty ledger."""

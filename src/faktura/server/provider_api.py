@@ -36,6 +36,16 @@ class Response:
     failure: BaseException | None = None
 
 
+@dataclass(slots=True)
+class _Call:
+    """What is known of a call so far: also where it fails halfway."""
+
+    request: Request
+    provider: Provider | None = None
+    account_id: int | None = None
+    limit: Limit | None = None
+
+
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
@@ -49,41 +59,43 @@ class ProviderApi:
 
     async def answer(self, request: Request) -> Response:
         """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words."""
-        provider: Provider | None = None
+        call = _Call(request)
         try:
-            provider = self._directory.by_host(request.host)
-            if provider is None:
+            call.provider = self._directory.by_host(request.host)
+            if call.provider is None:
                 return _empty_ledger()
             if request.token_hash is not None:
-                owner = self._directory.by_token(request.token_hash)
-                if owner is not None:
-                    response = await self._answer_owner(request, owner)
-                    if response is not None:
-                        return response
-            return self._answer_stranger(request, provider)
+                response = await self._answer_owner(call, request.token_hash)
+                if response is not None:
+                    return response
+            return self._answer_stranger(call, call.provider)
         except LedgerError as error:
-            return self._failed(request, provider, ProblemKind.UNAVAILABLE, error)
+            return self._failed(call, ProblemKind.UNAVAILABLE, error)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake becomes a 500 and is logged
-            return self._failed(request, provider, ProblemKind.SERVER_ERROR, error)
+            return self._failed(call, ProblemKind.SERVER_ERROR, error)
 
-    async def _answer_owner(self, request: Request, provider: Provider) -> Response | None:
-        """The answer for a token of this provider, or None when the token is no longer good."""
-        dialect = self._dialects[provider.dialect]
+    async def _answer_owner(self, call: _Call, token_hash: bytes) -> Response | None:
+        """The answer for a token, or None when it is none or no longer good."""
+        owner = self._directory.by_token(token_hash)
+        if owner is None:
+            return None
+        stranger_provider = call.provider
+        provider, account_id = call.provider, call.account_id = owner
+        dialect, request = self._dialects[provider.dialect], call.request
         query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
-        token_hash = request.token_hash or b""
         now_us = time.time_ns() // 1000
         served = await self._read(token_hash, query, now_us)
         if served is None:
+            call.provider, call.account_id = stranger_provider, None
             return None
         self.tokens_used[token_hash] = now_us
-        limit = None
         if not isinstance(query, Problem) or query.kind not in _ROUTING or dialect.limits_strangers():
-            limit = self._count(provider, ("account", served.account_id), now_us)
-        if limit and limit.retry_after_seconds is not None:
-            response = self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
+            call.limit = self._count(provider, ("account", account_id), now_us)
+        if call.limit and call.limit.retry_after_seconds is not None:
+            response = self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), call.limit)
         else:
-            response = self._render(request, provider, dialect, query, served=served, limit=limit)
-        response.provider, response.account_id = provider.name, served.account_id
+            response = self._render(call, provider, dialect, query, served=served)
+        response.provider, response.account_id = provider.name, account_id
         return response
 
     async def _read(self, token_hash: bytes, query: Query | Problem, now_us: int) -> ServedPage | None:
@@ -101,20 +113,19 @@ class ProviderApi:
     def _search(self, token_hash: bytes, text: str, now_us: int, skip: int, size: int) -> ServedPage | None:
         return self._books.storage.serving().serving.search(token_hash, now_us=now_us, text=text, skip=skip, size=size)
 
-    def _render(
-        self, request: Request, provider: Provider, dialect: WireDialect, query: Query | Problem, *, served: ServedPage, limit: Limit | None
-    ) -> Response:
+    def _render(self, call: _Call, provider: Provider, dialect: WireDialect, query: Query | Problem, *, served: ServedPage) -> Response:
+        limit = call.limit
         if isinstance(query, Problem):
             return self._refuse(dialect, query, limit)
         items = self._fresh(dialect, served, single=isinstance(query, GetQuery))
         if isinstance(query, ListQuery):
-            body = dialect.render_list(query, total=served.total, items=items, origin=provider.public_url or request.origin)
+            body = dialect.render_list(query, total=served.total, items=items, origin=provider.public_url or call.request.origin)
             if isinstance(body, Problem):
                 return self._refuse(dialect, body, limit)
         elif items:
             body = items[0]
         else:
-            return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=request.path), limit)
+            return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
         return Response(200, dialect.response_headers(limit), body)
 
     def _fresh(self, dialect: WireDialect, served: ServedPage, *, single: bool) -> Sequence[bytes]:
@@ -125,9 +136,9 @@ class ProviderApi:
             for row_version, body, invoice_id in served.rows
         ]
 
-    def _answer_stranger(self, request: Request, provider: Provider) -> Response:
+    def _answer_stranger(self, call: _Call, provider: Provider) -> Response:
         """No valid token: routes still answer as routes, everything else is one identical 401."""
-        dialect = self._dialects[provider.dialect]
+        dialect, request = self._dialects[provider.dialect], call.request
         limit = None
         if dialect.limits_strangers():
             limit = self._count(provider, ("peer", request.peer), time.time_ns() // 1000)
@@ -149,9 +160,15 @@ class ProviderApi:
         status, headers, body = dialect.render_problem(problem)
         return Response(status, [*dialect.response_headers(limit), *headers], body)
 
-    def _failed(self, request: Request, provider: Provider | None, kind: ProblemKind, error: BaseException) -> Response:
+    def _failed(self, call: _Call, kind: ProblemKind, error: BaseException) -> Response:
+        """An error of ours, in the words of whoever was asked, with the limit that every answer of that API shows."""
+        provider, now_us = call.provider, time.time_ns() // 1000
         dialect = self._dialects[provider.dialect] if provider else next(iter(self._dialects.values()))
-        response = self._refuse(dialect, Problem(kind=kind, path=request.path), None)
+        if provider and call.limit is None and call.account_id is not None:
+            call.limit = self._count(provider, ("account", call.account_id), now_us)
+        elif provider and call.limit is None and dialect.limits_strangers():
+            call.limit = self._count(provider, ("peer", call.request.peer), now_us)
+        response = self._refuse(dialect, Problem(kind=kind, path=call.request.path), call.limit)
         if kind is ProblemKind.UNAVAILABLE:
             response.headers.append((b"retry-after", b"%d" % _RETRY_SECONDS))
         response.failure = error

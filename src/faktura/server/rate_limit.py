@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import ceil
 
 from faktura.dialects.base import Limit
 
@@ -31,6 +32,6 @@ class RateLimiter:
         return Limit(
             limit=limit,
             remaining=limit - used,
-            reset_at=int(ends_at),
-            retry_after_seconds=max(1, -int(-(ends_at - now) // 1)) if refused else None,
+            reset_at=ceil(ends_at),
+            retry_after_seconds=max(1, ceil(ends_at - now)) if refused else None,
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -26,7 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed through
         super().__init__(*args, **kwargs)
-        self._head_bytes = 0
+        self._unread_bytes = 0
         self._in_head = True
         self._too_large = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -40,24 +41,31 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._unread_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-            self._too_large = True
+        if self._unread_bytes <= HEAD_BYTES_MAX or self.transport.is_closing():
+            return
+        self._too_large = True
+        if self._in_head:
             self.send_400_response("")
+        else:  # trailers without end: the answer may be on its way already
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES_MAX:
             self._too_large = True
             raise ValueError("head too large")  # the parser stops, and send_400_response tells the client
-        self._in_head = False
+        self._in_head, self._unread_bytes = False, 0
         self._cancel_deadline()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._unread_bytes = True, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -81,6 +89,13 @@ class _AnnouncingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
         super().__init__(config)
         self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT, and then go on: whoever opened the books closes them, and the exit code is 0."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

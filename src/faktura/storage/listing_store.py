@@ -79,10 +79,10 @@ class ServingRows:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def provider_of_token(self, token_hash: bytes) -> int | None:
-        """Which provider a token belongs to, whatever has become of it."""
-        row = self._driver.one("token_provider", token_hash=token_hash)
-        return None if row is None else row[0]
+    def owner_of_token(self, token_hash: bytes) -> tuple[int, int] | None:
+        """Which provider and account a token belongs to, whatever has become of it."""
+        row = self._driver.one("token_owner", token_hash=token_hash)
+        return None if row is None else (row[0], row[1])
 
     def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None:
         """So many documents after the newest `skip`, and the exact total; None without a valid token."""

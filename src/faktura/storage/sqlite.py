@@ -22,29 +22,34 @@ _APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databa
 _VERSION_MIN = (3, 35)
 
 
+_ERRORS: dict[int, type[LedgerError]] = {
+    sqlite3.SQLITE_BUSY: LedgerBusyError,
+    sqlite3.SQLITE_LOCKED: LedgerBusyError,
+    sqlite3.SQLITE_FULL: LedgerFullError,
+    sqlite3.SQLITE_READONLY: LedgerReadOnlyError,
+    sqlite3.SQLITE_CANTOPEN: LedgerReadOnlyError,
+}
+
+
 @contextmanager
 def errors() -> Iterator[None]:
     """The driver's errors in the ledger's words."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        known: dict[int, type[LedgerError]] = {
-            sqlite3.SQLITE_BUSY: LedgerBusyError,
-            sqlite3.SQLITE_LOCKED: LedgerBusyError,
-            sqlite3.SQLITE_FULL: LedgerFullError,
-            sqlite3.SQLITE_READONLY: LedgerReadOnlyError,
-            sqlite3.SQLITE_CANTOPEN: LedgerReadOnlyError,
-        }
-        if code in known:
-            raise known[code] from error
-        if code == sqlite3.SQLITE_IOERR:
-            message = f"the disk refused to read or write the ledger ({error}); nothing of this step was kept"
-            raise LedgerError(message) from error
-        if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-            message = f"the file is not a faktura ledger, or is damaged ({error})"
-            raise LedgerError(message) from error
-        raise
+        raise translate(error) from error
+
+
+def translate(error: sqlite3.DatabaseError) -> Exception:
+    """The error in the ledger's words; a mistake of ours stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _ERRORS:
+        return _ERRORS[code]()
+    if code == sqlite3.SQLITE_IOERR:
+        return LedgerError(f"the disk refused to read or write the ledger ({error}); nothing of this step was kept")
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return LedgerError(f"the file is not a faktura ledger, or is damaged ({error})")
+    return error
 
 
 class _Session:
@@ -55,10 +60,13 @@ class _Session:
         self._statements = load_statements()
 
     def all(self, name: str, /, **parameters: object) -> list[Row]:
-        return self._connection.execute(self._statements[name], parameters).fetchall()
+        try:
+            return self._connection.execute(self._statements[name], parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise translate(error) from error
 
     def one(self, name: str, /, **parameters: object) -> Row | None:
-        rows = self._connection.execute(self._statements[name], parameters).fetchall()
+        rows = self.all(name, **parameters)
         return rows[0] if rows else None
 
     def run(self, name: str, /, **parameters: object) -> int:
@@ -182,6 +190,7 @@ class SqliteStorage:
             if self._writer is None:
                 self._writer = self._connect()
             connection = self._writer
+            check_version(self._version(connection))  # before anything is changed in what may be another program's file
             if not self._in_memory:
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")

@@ -81,8 +81,8 @@ SELECT * FROM account WHERE provider_id = :provider_id ORDER BY account_id;
 INSERT INTO token (token_hash, token_id, provider_id, account_id, label, hint, scopes, created_at_us, expires_at_us, revoked_at_us, last_used_at_us)
 VALUES (:token_hash, :token_id, :provider_id, :account_id, :label, :hint, :scopes, :created_at_us, :expires_at_us, NULL, NULL);
 
--- name: token_provider
-SELECT provider_id FROM token WHERE token_hash = :token_hash AND account_id IS NOT NULL;
+-- name: token_owner
+SELECT provider_id, account_id FROM token WHERE token_hash = :token_hash AND account_id IS NOT NULL;
 
 -- name: token_all
 SELECT * FROM token WHERE provider_id = :provider_id ORDER BY token_id;
