@@ -54,7 +54,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
         parts = urlsplit("")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if "%00" in parts.path or "\x00" in parts.path or parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
-        message = f"FAKTURA_DATABASE must be sqlite:///PATH (four slashes before an absolute path), not {url!r}"
+        message = f"FAKTURA_DATABASE names the ledger and must be sqlite:///PATH (four slashes before an absolute path), not {url!r}"
         raise SettingError(message)
     pages = options.get("page_count_max", "")
     if "page_count_max" in options and not (pages.isascii() and pages.isdigit() and int(pages) > 0):

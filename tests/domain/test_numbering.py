@@ -147,7 +147,7 @@ def test_numbers_of_different_years_are_distinct(template: str, seq: int, years:
 @pytest.mark.parametrize("next_number", [0, -1])
 def test_series_starts_at_one(next_number: int) -> None:
     """A series has no number below one."""
-    with pytest.raises(SettingError, match="must be 1 or more"):
+    with pytest.raises(SettingError, match="must be 1 to"):
         replace(SERIES, next_number=next_number)
 
 

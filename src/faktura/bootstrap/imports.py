@@ -21,11 +21,30 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 """A saved answer larger than this is no page of any provider."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that did not go in."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know that is no fault."""
+
+    message: str
+
+
+def printable(message: str) -> str:
+    """The message with bytes that are no text written as escapes."""
+    return message.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(slots=True)
 class Report:
-    """What an import did. `tell` hears of every change and fault as it comes."""
+    """What an import did. `tell` hears of every change, fault and notice as it comes."""
 
-    tell: Callable[[Change | str], None]
+    tell: Callable[[Change | Fault | Notice], None]
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     fault_count: int = 0
     held_count: int = 0
@@ -33,7 +52,11 @@ class Report:
     def fault(self, message: str) -> None:
         """Count and tell something that did not go in."""
         self.fault_count += 1
-        self.tell(message)
+        self.tell(Fault(printable(message)))
+
+    def notice(self, message: str) -> None:
+        """Tell something that is no fault."""
+        self.tell(Notice(printable(message)))
 
     def change(self, change: Change) -> None:
         """Count and tell what became of a document."""
@@ -98,40 +121,52 @@ def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Re
     """Read all rows; the same content twice is read once, or its lines would double."""
     seen: dict[bytes, Path] = {}
     kept: list[Path] = []
+    prefixes: list[str] = []
     for path in files:
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()
             if digest in seen:
-                report.tell(f"{path}: has the same content as {seen[digest]}, read once")
+                report.notice(f"{path}: has the same content as {seen[digest]}, read once")
                 continue
             seen[digest] = path
             kept.append(path)
-            _spool_rows(spool, path, len(kept) - 1, layout, report)
+            _spool_rows(spool, path, len(kept) - 1, layout=layout, report=report, prefixes=prefixes)
         except (OSError, InputError) as error:
             report.fault(str(error) if str(path) in str(error) else f"{path}: {error}")
             continue
         advance(path.stat().st_size)
+    for prefix in prefixes:
+        spool.hold_prefix(prefix)
     return kept
 
 
-def _spool_rows(spool: Spool, path: Path, file: int, layout: Layout, report: Report) -> None:
+def _spool_rows(spool: Spool, path: Path, file: int, *, layout: Layout, report: Report, prefixes: list[str]) -> None:
     for row in read_rows(path, layout):
         if isinstance(row, ItemRow):
             spool.add(number=row.number, account=row.account, created_at_us=row.created_at_us, file=file, line=row.line, fields=row.fields)
             continue
-        if row.number is not None:
-            spool.hold(row.number)
-        held = f"; invoice {row.number} is held back" if row.number else ""
+        for number in row.numbers:
+            spool.hold(number)
+        if row.prefix:
+            prefixes.append(row.prefix)
+        held = f"; invoice {', '.join(row.numbers)} is held back" if row.numbers else ""
         report.fault(f"{path}:{row.line}: {row.message}{held}")
 
 
 def _documents(spool: Spool, files: Sequence[Path], layout: Layout, report: Report) -> Iterator[tuple[str, Heard]]:
     for group in spool.groups():
         path = files[group.file]
-        if len(group.accounts) > 1:
-            report.fault(f"{path}: invoice {group.number} names several accounts: {', '.join(sorted(group.accounts))}")
+        if group.odd:
+            account, file, line = group.odd
+            report.held_count += 1
+            report.fault(f"{files[file]}:{line}: invoice {group.number} names the accounts {group.account} and {account}; it is held back")
             continue
-        seen_at_us = path.stat().st_mtime_ns // 1000
-        heard = to_heard(group.rows, number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
-        yield group.accounts.pop(), heard
+        try:
+            seen_at_us = path.stat().st_mtime_ns // 1000
+            heard = to_heard(group.rows, number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
+        except ValueError as error:
+            report.held_count += 1
+            report.fault(f"{path}: invoice {group.number}: {error}; it is held back")
+            continue
+        yield group.account, heard

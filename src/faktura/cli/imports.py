@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from faktura.bootstrap.imports import Report, import_answers, import_line_items
+from faktura.bootstrap.imports import Fault, Notice, Report, import_answers, import_line_items
 from faktura.cli.output import JsonOption, books, print_json
 from faktura.config import read_settings
 from faktura.documents.line_items import Layout, online_retail_layout, with_account
@@ -125,7 +125,14 @@ def _provider(opened: Books, name: str | None) -> Provider:
 def _expand(files: list[Path]) -> list[Path]:
     paths: list[Path] = []
     for file in files:
-        paths += sorted(item for item in file.iterdir() if item.suffix in {".json", ".csv"}) if file.is_dir() else [file]
+        if not file.is_dir():
+            paths.append(file)
+            continue
+        found = sorted(item for item in file.iterdir() if item.suffix.lower() in {".json", ".csv"})
+        if not found:
+            message = f"the folder {file} has neither .json nor .csv files"
+            raise SettingError(message)
+        paths += found
     return paths
 
 
@@ -151,11 +158,11 @@ class _teller:  # noqa: N801 - used as a function
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
 
-    def __call__(self, event: Change | str) -> None:
-        if isinstance(event, str):
-            print(f"faktura: {event}", file=sys.stderr)
+    def __call__(self, event: Change | Fault | Notice) -> None:
+        if isinstance(event, (Fault, Notice)):
+            print(f"faktura: {event.message}", file=sys.stderr)
             if self._as_json:
-                print_json({"fault": event})
+                print_json({type(event).__name__.lower(): event.message})
         elif self._as_json:
             differences = [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in event.differences]
             print_json({"id": event.invoice_id, "number": event.number, "outcome": event.outcome.value, "differences": differences})

@@ -42,7 +42,9 @@ QUERY_LENGTH_MAX = 255
 _ROUTE = "/v1/invoices"
 _SINGLE = re.compile(r"/v1/invoices/([0-9]+)\Z")
 _NUMERIC = re.compile(rb"[0-9]+\Z")
-_ID_MAX = 2**63 - 1
+_BIGINT_MAX = 2**63 - 1
+_ID_MAX = _BIGINT_MAX - 1
+"""One must stay for the next document."""
 _DIGITS_MAX = 19
 
 _PROBLEMS: dict[ProblemKind, tuple[int, str]] = {
@@ -166,7 +168,7 @@ class Checkdomain:
         if single:
             digits = single.group(1).lstrip("0")
             wire_id = int(digits or 0) if len(digits) <= _DIGITS_MAX else 0
-            return GetQuery(wire_id=wire_id if wire_id <= _ID_MAX else 0)
+            return GetQuery(wire_id=wire_id if wire_id <= _BIGINT_MAX else 0)
         page = _parameter(query_string, "page", default=1)
         limit = _parameter(query_string, "limit", default=LIMIT_DEFAULT)
         if page == 0 or limit == 0:

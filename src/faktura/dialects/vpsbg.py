@@ -38,6 +38,7 @@ _ROUTE = "v1/invoices"
 _WORDS = {TypeCode.PRO_FORMA: "proform", TypeCode.INVOICE: "original", TypeCode.CREDIT_NOTE: "credit_note", TypeCode.DEBIT_NOTE: "debit_note"}
 _PHP_INTEGER = re.compile(rb"[ \t\n\r\v]*\+?([1-9][0-9]{0,18})[ \t\n\r\v]*\Z")
 _PHP_INTEGER_MAX = 2**63 - 1
+_ID_MAX = 2**63 - 2  # BIGINT, less one that must stay for the next
 _ON_EACH_SIDE = 3
 _PREVIOUS, _NEXT = "« Previous", "Next »"
 
@@ -270,7 +271,7 @@ def _words(provider: Provider) -> dict[TypeCode, str]:
 
 def _parse_item(raw: bytes, provider: Provider) -> Heard:
     item = _item.decode(raw)
-    if item.id <= 0 or item.id >= 2**63:
+    if item.id <= 0 or item.id > _ID_MAX:
         message = f"id {item.id} is not a positive BIGINT"
         raise ValueError(message)
     type_code = {word: code for code, word in _words(provider).items()}.get(item.type)

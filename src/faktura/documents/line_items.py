@@ -9,14 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 from faktura.domain.calendar import legal_date, midnight, parse_date, parse_instant
-from faktura.domain.errors import InputError
+from faktura.domain.calendar import zone as check_zone
+from faktura.domain.errors import InputError, SettingError
 from faktura.domain.invoice import Invoice, InvoiceLine, Origin, TypeCode
-from faktura.domain.money import Currency, parse_decimal
+from faktura.domain.money import AMOUNT_MINOR_MAX, Currency, canonical, parse_decimal
 from faktura.domain.payment import Standing
+from faktura.domain.provider import check_reference
 from faktura.domain.recorded import Heard, SourceKind
-from faktura.domain.text import shown
+from faktura.domain.text import is_text, shown
 from faktura.domain.totals import compute, line_total
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
 
@@ -24,6 +27,7 @@ FIELDS = ("number", "date", "quantity", "unit_price", "name", "item_id", "accoun
 """What a column can be; the first four must be there."""
 _REQUIRED = FIELDS[:4]
 TEXT_LENGTH_MAX = 4000
+_LINE_LENGTH_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class Layout:
         if unknown:
             message = f"{', '.join(unknown)}: not a field of a line item; fields: {', '.join(FIELDS)}"
             raise InputError(message)
+        check_zone(self.zone)
         scaled_rate(self.vat_rate)
         if not 0 <= self.vat_rate <= 100:  # noqa: PLR2004 - percent
             message = f"a VAT rate is 0 to 100 percent, not {self.vat_rate}"
@@ -89,33 +94,43 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFault:
-    """A row that cannot be read; its invoice is held back, if the row still tells its number."""
+    """A row, or what should have been one, that cannot be read."""
 
     line: int
     message: str
-    number: str | None = None
+    numbers: tuple[str, ...] = ()
+    """The invoices that it may belong to: they are held back."""
+    prefix: str | None = None
+    """The file ends within a number: every invoice whose number begins so may lack this row."""
+
+
+class _Lines:
+    """A file's lines, remembering those that the record being read is made of."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.since_record: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        # A bound, or one line without an end would fill the memory; its pieces are faults.
+        while text := self._file.readline(_LINE_LENGTH_MAX):
+            self.since_record.append(text)
+            yield text
 
 
 def read_rows(path: Path, layout: Layout) -> Iterator[ItemRow | RowFault]:
     """The rows of a file, one at a time. InputError when the file has no usable header."""
     with path.open(encoding=layout.encoding, errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header = [name.strip() for name in next(reader, [])]
-        except csv.Error as error:
-            message = f"{path}: {error}"
-            raise InputError(message) from error
-        missing = [column for field in layout.columns if (column := layout.columns[field]) not in header]
-        missing += [field for field in _REQUIRED if field not in layout.columns]
-        if missing or len(set(header)) != len(header):
-            what = f"lacks {', '.join(missing)}" if missing else "names a column twice"
-            message = f"{path}: the header {what}; it has: {', '.join(header) or 'nothing'}"
-            raise InputError(message)
+        lines = _Lines(file)
+        reader = csv.reader(lines, strict=True)
+        header = _read_header(reader, path, layout)
         while True:
+            lines.since_record.clear()
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield RowFault(line=reader.line_num, message=f"not CSV: {error}")
+                numbers = tuple(dict.fromkeys(_number_in(text, header, layout) for text in lines.since_record))
+                yield RowFault(line=reader.line_num, message=f"not CSV: {error}", numbers=tuple(filter(None, numbers)))
                 continue
             if cells is None:
                 return
@@ -123,23 +138,51 @@ def read_rows(path: Path, layout: Layout) -> Iterator[ItemRow | RowFault]:
                 yield _read_row(cells, header, layout, reader.line_num)
 
 
+def _read_header(reader: Iterator[list[str]], path: Path, layout: Layout) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        message = f"{path}: {error}"
+        raise InputError(message) from error
+    missing = [column for column in layout.columns.values() if column not in header]
+    missing += [field for field in _REQUIRED if field not in layout.columns]
+    if missing or len(set(header)) != len(header):
+        what = f"lacks {', '.join(missing)}" if missing else "names a column twice"
+        message = f"{path}: the header {what}; it has: {', '.join(header) or 'nothing'}"
+        raise InputError(message)
+    return header
+
+
+def _number_in(text: str, header: Sequence[str], layout: Layout) -> str | None:
+    """The invoice number that a line of a broken record seems to have."""
+    cells = text.strip("\r\n").split(",")
+    place = header.index(layout.columns["number"])
+    number = cells[place].strip().strip('"') if place < len(cells) else ""
+    return number if is_text(number, length_max=TEXT_LENGTH_MAX) else None
+
+
 def _read_row(cells: Sequence[str], header: Sequence[str], layout: Layout, line: int) -> ItemRow | RowFault:
     row = dict(zip(header, cells, strict=False))
     number = row.get(layout.columns["number"], "").strip()
+    known = number if is_text(number, length_max=TEXT_LENGTH_MAX) else None
+    ends_in_number = known is not None and list(row)[-1] == layout.columns["number"] and len(cells) < len(header)
     try:
         if len(cells) != len(header):
             message = f"{len(cells)} cells where the header has {len(header)}; is the file cut off?"
             raise ValueError(message)
+        if any("\x00" in cell for cell in cells):
+            raise ValueError("the row has a NUL, which no text may have")
         fields = json.dumps(row, ensure_ascii=False)
         fields.encode()  # raises UnicodeEncodeError, a ValueError, for bytes that are not text in this encoding
-        if not 0 < len(number) <= TEXT_LENGTH_MAX or "\x00" in fields:
+        if known is None:
             raise ValueError("the row has no usable invoice number")
         parse_line(row, layout, sign=1)
-        return ItemRow(line=line, number=number, account=_account(row, layout), created_at_us=_instant(row[layout.columns["date"]], layout.zone), fields=fields)
+        account, created_at_us = _account(row, layout), _instant(row[layout.columns["date"]], layout.zone)
+        return ItemRow(line=line, number=number, account=account, created_at_us=created_at_us, fields=fields)
     except UnicodeEncodeError:
-        return RowFault(line=line, message=f"bytes that are not {layout.encoding.removesuffix('-sig')}", number=number or None)
-    except ValueError as error:
-        return RowFault(line=line, message=str(error), number=number or None)
+        return RowFault(line=line, message=f"bytes that are not {layout.encoding.removesuffix('-sig')}", numbers=(known,) if known else ())
+    except (ValueError, SettingError) as error:
+        return RowFault(line=line, message=str(error), numbers=(known,) if known else (), prefix=known if ends_in_number else None)
 
 
 def parse_line(row: Mapping[str, str], layout: Layout, *, sign: int) -> InvoiceLine:
@@ -148,11 +191,14 @@ def parse_line(row: Mapping[str, str], layout: Layout, *, sign: int) -> InvoiceL
     quantity = sign * parse_decimal(values["quantity"])
     unit_price = parse_decimal(values["unit_price"])
     item_id = values.get("item_id") or None
+    total = line_total(quantity=quantity, unit_price=unit_price, currency=layout.currency)
+    if abs(total) > AMOUNT_MINOR_MAX:
+        raise ValueError("quantity x price is larger than any amount faktura keeps")
     return InvoiceLine(
         name=values.get("name") or item_id or "",
         quantity=quantity,
         unit_price=unit_price,
-        line_total_minor=line_total(quantity=quantity, unit_price=unit_price, currency=layout.currency),
+        line_total_minor=total,
         net_amount_minor=None,
         vat=VatKey(VatCategory.STANDARD if layout.vat_rate else None, layout.vat_rate),
         item_id=item_id,
@@ -160,11 +206,13 @@ def parse_line(row: Mapping[str, str], layout: Layout, *, sign: int) -> InvoiceL
 
 
 def to_heard(rows: Sequence[str], *, number: str, created_at_us: int, layout: Layout, seen_at_us: int) -> Heard:
-    """The recorded document of all rows (JSON objects) of one number."""
+    """The recorded document of all rows (JSON objects) of one number; ValueError when they add up to more than can be kept."""
     is_credit = bool(layout.credit_prefix) and number.startswith(layout.credit_prefix or "")
     type_code = TypeCode.CREDIT_NOTE if is_credit else TypeCode.INVOICE
     read = tuple(parse_line(json.loads(row), layout, sign=type_code.sign) for row in rows)
     lines, _, totals = compute(lines=read, allowances_charges=(), price_basis=layout.price_basis)
+    if max(abs(totals.total_with_vat_minor), abs(totals.total_without_vat_minor)) > AMOUNT_MINOR_MAX:
+        raise ValueError("its lines add up to more than any amount faktura keeps")
     invoice = Invoice(
         id=0,
         account_id=0,
@@ -187,8 +235,20 @@ def to_heard(rows: Sequence[str], *, number: str, created_at_us: int, layout: La
         vat_breakdown=totals.vat_breakdown,
         order_ids=(),
     )
-    body = f"[{','.join(rows)}]".encode()
+    body = f'{{"read_as":{json.dumps(_read_as(layout))},"rows":[{",".join(rows)}]}}'.encode()
     return Heard(invoice=invoice, standing=Standing(), kind=SourceKind.LINES, body=body, seen_at_us=seen_at_us)
+
+
+def _read_as(layout: Layout) -> dict[str, object]:
+    """How the rows were understood: without it the same rows could mean other amounts and dates."""
+    return {
+        "columns": dict(layout.columns),
+        "currency": layout.currency.code,
+        "zone": layout.zone,
+        "prices": layout.price_basis.value,
+        "vat_rate": canonical(layout.vat_rate),
+        "credit_prefix": layout.credit_prefix,
+    }
 
 
 def online_retail_layout() -> Layout:
@@ -221,6 +281,7 @@ def _account(row: Mapping[str, str], layout: Layout) -> str:
     if not account:
         message = f"the column {layout.columns['account']} is empty, and no account is named for such rows"
         raise ValueError(message)
+    check_reference(account)
     return account
 
 

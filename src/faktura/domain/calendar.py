@@ -79,9 +79,12 @@ def parse_date(text: object) -> date:
     if isinstance(text, datetime):
         message = f"{text} is a date with a time; a date alone is needed"
         raise ValueError(message)  # noqa: TRY004 - one error type for every unusable value
-    if isinstance(text, date):
-        return text
     if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        return date.fromisoformat(text)
+        text = date.fromisoformat(text)
+    if isinstance(text, date):
+        if not MINYEAR < text.year < MAXYEAR:  # a year's margin, so that every zone knows the day
+            message = f"{text} is outside the calendar"
+            raise ValueError(message)
+        return text
     message = f"{shown(text)} is not a date such as 2024-09-25"
     raise ValueError(message)

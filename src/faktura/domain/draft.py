@@ -111,7 +111,9 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
     )
     totals = _check_totals(reader, source, draft)
     if seller and totals:
-        reader.faults += check(draft, seller=seller, totals=totals)
+        # A party that could not be read stands in as "unknown": what it lacks is not another mistake.
+        has_buyer = not any(found.path.startswith("buyer") for found in reader.faults)
+        reader.faults += [found for found in check(draft, seller=seller, totals=totals) if has_buyer or not found.path.startswith("buyer")]
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
     return draft

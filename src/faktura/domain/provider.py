@@ -13,6 +13,7 @@ from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
+from faktura.domain.text import shown
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -20,6 +21,7 @@ _ORIGIN = re.compile(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::(\d{{1,5}}))?\Z", re
 _PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
+REFERENCE_LENGTH_MAX = 200
 RATE_LIMIT_MAX = 1_000_000_000
 RATE_WINDOW_SECONDS_MAX = 31 * 24 * 3600
 
@@ -99,6 +101,13 @@ def check_name(name: str) -> None:
     """SettingError unless the name is short, lower case and safe in a shell and a URL."""
     if not _NAME.match(name):
         message = f"{name!r} is not a usable name: lower-case letters, digits, dot, dash and underscore, at most 63"
+        raise SettingError(message)
+
+
+def check_reference(reference: str) -> None:
+    """SettingError unless the text can name an account: 1 to 200 printable characters without blanks at its ends."""
+    if not 0 < len(reference) <= REFERENCE_LENGTH_MAX or not reference.isprintable() or reference != reference.strip():
+        message = f"{shown(reference)} is not a usable account reference: 1 to {REFERENCE_LENGTH_MAX} printable characters"
         raise SettingError(message)
 
 

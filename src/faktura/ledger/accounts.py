@@ -8,7 +8,7 @@ from dataclasses import replace
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
 from faktura.domain.numbering import Series
 from faktura.domain.party import Party
-from faktura.domain.provider import Account, Provider, Token, generate_token, hash_token
+from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
 from faktura.ledger.ports import Books, Transaction
 from faktura.ledger.standing import FIRST_ORDINAL
@@ -16,7 +16,6 @@ from faktura.ledger.standing import FIRST_ORDINAL
 IDS_PER_PROVIDER = 10**10
 """Each provider numbers its own rows; the provider's id times this makes them unique in the ledger and exact in JSON."""
 
-REFERENCE_LENGTH_MAX = 200
 SCOPES = ("read", "write")
 
 
@@ -83,9 +82,7 @@ def add_account(books: Books, *, provider: str, reference: str, buyer: Party | N
 
 def insert_account(tx: Transaction, books: Books, provider: Provider, *, reference: str, buyer: Party | None) -> Account:
     """Write an account inside a running transaction."""
-    if not 0 < len(reference) <= REFERENCE_LENGTH_MAX or not reference.isprintable() or reference != reference.strip():
-        message = f"{reference[:40]!r} is not a usable account reference: 1 to {REFERENCE_LENGTH_MAX} printable characters"
-        raise SettingError(message)
+    check_reference(reference)
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)
     account = Account(

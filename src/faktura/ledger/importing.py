@@ -166,7 +166,8 @@ def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: in
 def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again) -> Change:
     known, comparison = item.known, item.comparison
     change = Change(outcome=comparison.outcome, invoice_id=known.id, number=known.number, differences=comparison.differences)
-    if change.outcome is Outcome.UNCHANGED or not (item.is_new_word or comparison.observed):
+    says_anew = item.is_new_word and change.outcome is not Outcome.UNCHANGED
+    if not (says_anew or comparison.observed):
         return change  # a contradiction heard before is told again, and kept once
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)
@@ -175,7 +176,7 @@ def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again
         added=tx.sources.added(known, comparison.enriched),
         lines=comparison.enriched.lines if known.lines is None else None,
         vat_breakdown=comparison.enriched.vat_breakdown if not known.vat_breakdown and comparison.enriched.vat_breakdown else None,
-        differences=comparison.differences,
+        differences=comparison.differences if item.is_new_word else (),
     )
     tx.sources.insert(word, item.heard.body, account_id=known.account_id, invoice_id=known.id, source_id=taken.first_id, recorded_at_us=now_us)
     tx.sources.insert_parts(known, word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from faktura.domain.calendar import to_datetime
 from faktura.domain.invoice import Invoice, InvoiceLine
 from faktura.domain.money import canonical
 from faktura.domain.payment import Standing
@@ -12,7 +13,7 @@ from faktura.domain.recorded import Difference, Heard, Outcome, SourceKind
 from faktura.ledger.ports import KnownSource
 
 _TERMS = (
-    "number type_code source_type issue_date currency price_basis line_total_minor allowance_total_minor charge_total_minor "
+    "number issue_date currency price_basis line_total_minor allowance_total_minor charge_total_minor "
     "total_without_vat_minor vat_total_minor total_with_vat_minor vat_rate order_ids seller buyer due_date period note"
 ).split()
 """Facts: what a source may add to when it was unknown, and must not change once it was said."""
@@ -27,6 +28,9 @@ class Comparison:
     terms: tuple[str, ...] = ()
     """Names of the added terms."""
     observed: bool = False
+    """It speaks of paid or open amounts, or payments."""
+    changes_standing: bool = False
+    """They differ from those in force, and nothing newer was seen."""
     moved: bool = False
     """Its creation instant, by which lists are ordered, was corrected."""
     differences: tuple[Difference, ...] = ()
@@ -38,13 +42,14 @@ class Comparison:
             return Outcome.CONFLICT
         if self.terms:
             return Outcome.ENRICHED
-        return Outcome.OBSERVED if self.observed else Outcome.UNCHANGED
+        return Outcome.OBSERVED if self.changes_standing else Outcome.UNCHANGED
 
 
 def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[KnownSource]) -> Comparison:
-    """Set a heard document against the known one and its observed standing. Pure: nothing is written."""
+    """Set a heard document against the known one and its standing. Pure: nothing is written."""
+    seen_at_us = max((source.seen_at_us for source in sources), default=0)
     added: dict[str, object] = {}
-    differences = []
+    differences = [] if _type(heard.invoice) in {None, _type(known)} else [_difference(known, "type_code", _type(known), _type(heard.invoice))]
     for term in _TERMS:
         before, now = getattr(known, term), getattr(heard.invoice, term)
         if now is None or before == now:
@@ -57,10 +62,14 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
     moved = _corrects_created(known, heard, sources)
     if moved:
         added["created_at_us"] = heard.invoice.created_at_us
+    elif _contradicts_created(known, heard, sources):
+        before, now = (f"{to_datetime(item.created_at_us).isoformat()}" for item in (known, heard.invoice))
+        differences.append(_difference(known, "created_at", before, now))
     return Comparison(
         enriched=replace(known, **added),  # type: ignore[arg-type]
         terms=tuple(added),
-        observed=_says_more(standing, heard.standing),
+        observed=heard.standing != Standing(),
+        changes_standing=_says_more(standing, heard.standing) and heard.seen_at_us >= seen_at_us,
         moved=moved,
         differences=tuple(differences),
     )
@@ -70,7 +79,7 @@ def _compare_parts(known: Invoice, heard: Invoice, added: dict[str, object], dif
     if heard.lines is not None:
         if known.lines is None:
             added["lines"] = heard.lines
-        elif Counter(known.lines) != Counter(heard.lines):  # rows of a file may come in any order
+        elif _said(known.lines) != _said(heard.lines):
             differences.append(Difference(term="lines", kept=_lines_text(known.lines), heard=_lines_text(heard.lines)))
     if heard.vat_breakdown:
         if not known.vat_breakdown:
@@ -89,9 +98,27 @@ def _corrects_created(known: Invoice, heard: Heard, sources: list[KnownSource]) 
     )
 
 
+def _contradicts_created(known: Invoice, heard: Heard, sources: list[KnownSource]) -> bool:
+    """A single answer may differ from a list within the day; a list from an earlier list, or rows from rows, may not."""
+    if heard.invoice.created_at_us == known.created_at_us or heard.invoice.issue_date != known.issue_date:
+        return False
+    kinds = {source.kind for source in sources}
+    return heard.kind in kinds and not (heard.kind is SourceKind.SINGLE and SourceKind.LIST in kinds)
+
+
 def _says_more(before: Standing, now: Standing) -> bool:
     names = ("paid_minor", "due_minor", "settlements")
     return any(getattr(now, name) is not None and getattr(now, name) != getattr(before, name) for name in names)
+
+
+def _type(invoice: Invoice) -> str | None:
+    """The document's type, also where only its source knows what it is."""
+    return invoice.type_code.label if invoice.type_code else invoice.source_type
+
+
+def _said(lines: tuple[InvoiceLine, ...]) -> Counter[InvoiceLine]:
+    """What a source says in lines: rows of a file may come in any order, and net amounts of gross prices depend on it."""
+    return Counter(replace(line, net_amount_minor=None) for line in lines)
 
 
 def _difference(known: Invoice, term: str, before: object, now: object) -> Difference:

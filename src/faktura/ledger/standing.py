@@ -59,6 +59,7 @@ def refresh(tx: Transaction, books: Books, provider: Provider, invoice: Invoice)
     """Render a document again after a payment, a credit note or a source's word."""
     standing = current_standing(tx, invoice, provider)
     tx.listings.refresh(render(books.dialects[provider.dialect], invoice, standing, provider))
+    tx.accounts.revise(invoice.account_id)
     return standing
 
 

@@ -28,6 +28,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed through
         super().__init__(*args, **kwargs)
         self._unread_bytes = 0
+        self._trailer_bytes = 0
         self._in_head = True
         self._too_large = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -55,12 +56,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread_bytes = 0
         super().on_body(body)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            self._trailer_bytes += len(name) + len(value)
+            if self._trailer_bytes > HEAD_BYTES_MAX:
+                self._too_large = True
+                raise ValueError("trailers too large")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES_MAX:
             self._too_large = True
             raise ValueError("head too large")  # the parser stops, and send_400_response tells the client
-        self._in_head, self._unread_bytes = False, 0
+        self._in_head, self._unread_bytes, self._trailer_bytes = False, 0, 0
         self._cancel_deadline()
         super().on_headers_complete()
 

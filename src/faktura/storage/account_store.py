@@ -40,16 +40,20 @@ class AccountRows:
         return None if row is None else to_account(row)
 
     def lock(self, account_id: int) -> Account | None:
-        """Lock the account until the transaction ends and count its revision up. Lock accounts in ascending order."""
+        """Lock the account until the transaction ends. Lock accounts in ascending order."""
         row = self._driver.one("account_lock", account_id=account_id)
         return None if row is None else to_account(row)
+
+    def revise(self, account_id: int) -> None:
+        """Count the account's revision up: what its API shows has changed."""
+        self._driver.run("account_revise", account_id=account_id)
 
     def all(self, provider_id: int) -> list[Account]:
         """The provider's accounts, oldest first."""
         return [to_account(row) for row in self._driver.all("account_all", provider_id=provider_id)]
 
     def set_ends(self, account_id: int, *, first_ordinal: int, last_ordinal: int) -> None:
-        """Say where the account's list now begins and ends."""
+        """Say where the account's list now begins and ends; counts its revision up."""
         self._driver.run("account_set_ends", account_id=account_id, first_ordinal=first_ordinal, last_ordinal=last_ordinal)
 
     def insert_token(self, token: Token, *, token_hash: bytes) -> None:

@@ -16,7 +16,7 @@ _SCHEMA = (
     "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _GROUPED = """
-SELECT i.number, i.account, g.created_at_us, i.file, i.fields
+SELECT i.number, i.account, g.created_at_us, i.file, i.line, i.fields
 FROM (SELECT number, MIN(created_at_us) AS created_at_us FROM item GROUP BY number) g
 JOIN item i ON i.number = g.number
 WHERE i.number NOT IN (SELECT number FROM held)
@@ -29,11 +29,13 @@ class Group:
     """All rows of one document number."""
 
     number: str
-    accounts: set[str]
+    account: str
     created_at_us: int
     file: int
     """Number of the last file that has rows of it."""
     rows: list[str]
+    odd: tuple[str, int, int] | None = None
+    """A row that names another account: (account, file, line)."""
 
 
 class Spool:
@@ -64,6 +66,10 @@ class Spool:
         """Give out no document of this number: one of its rows is bad."""
         self._connection.execute("INSERT OR IGNORE INTO held VALUES (?)", (number,))
 
+    def hold_prefix(self, prefix: str) -> None:
+        """Give out no document whose number begins so."""
+        self._connection.execute("INSERT OR IGNORE INTO held SELECT DISTINCT number FROM item WHERE SUBSTR(number, 1, LENGTH(?1)) = ?1", (prefix,))
+
     def held(self) -> int:
         """How many documents are held back."""
         return int(self._connection.execute("SELECT COUNT(*) FROM held").fetchone()[0])
@@ -72,12 +78,13 @@ class Spool:
         """Documents by creation and number, so that the order of the rows decides nothing; their rows as they stood."""
         self._connection.execute("CREATE INDEX item_number ON item (number)")
         group: Group | None = None
-        for number, account, created_at_us, file, fields in self._connection.execute(_GROUPED):
+        for number, account, created_at_us, file, line, fields in self._connection.execute(_GROUPED):
             if group is None or group.number != number:
                 if group is not None:
                     yield group
-                group = Group(number, set(), created_at_us, file, [])
-            group.accounts.add(account)
+                group = Group(number, account, created_at_us, file, [])
+            if account != group.account:
+                group.odd = group.odd or (account, file, line)
             group.file = max(group.file, file)
             group.rows.append(fields)
         if group is not None:

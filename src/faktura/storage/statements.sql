@@ -69,10 +69,14 @@ VALUES (:account_id, :provider_id, :reference, :buyer, :first_ordinal, :last_ord
 SELECT * FROM account WHERE account_id = :account_id;
 
 -- name: account_lock
-UPDATE account SET revision = revision + 1 WHERE account_id = :account_id RETURNING *;
+-- Holds the row until the transaction ends, on every engine, and reads it as it is then.
+UPDATE account SET revision = revision WHERE account_id = :account_id RETURNING *;
+
+-- name: account_revise
+UPDATE account SET revision = revision + 1 WHERE account_id = :account_id;
 
 -- name: account_set_ends
-UPDATE account SET first_ordinal = :first_ordinal, last_ordinal = :last_ordinal WHERE account_id = :account_id;
+UPDATE account SET first_ordinal = :first_ordinal, last_ordinal = :last_ordinal, revision = revision + 1 WHERE account_id = :account_id;
 
 -- name: account_all
 SELECT * FROM account WHERE provider_id = :provider_id ORDER BY account_id;
@@ -178,7 +182,9 @@ INSERT INTO observation (account_id, invoice_id, source_id, seen_at_us, paid_min
 VALUES (:account_id, :invoice_id, :source_id, :seen_at_us, :paid_minor, :due_minor, :settlements, :recorded_at_us);
 
 -- name: observation_all
-SELECT * FROM observation WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY seen_at_us, source_id;
+-- The latest seen comes last; of one instant, the order of arrival decides nothing.
+SELECT o.paid_minor, o.due_minor, o.settlements FROM observation o JOIN source s ON s.account_id = o.account_id AND s.source_id = o.source_id
+WHERE o.account_id = :account_id AND o.invoice_id = :invoice_id ORDER BY o.seen_at_us, s.digest;
 
 -- name: enrichment_insert
 INSERT INTO enrichment (account_id, invoice_id, term, value, source_id, recorded_at_us)

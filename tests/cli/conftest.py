@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import Terminal
+
+SELLER = ("--seller-name", "Hosting OOD", "--seller-country", "BG", "--seller-vat-id", "BG123456789")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A terminal without a ledger yet."""
+    return Terminal(tmp_path / "ledger.db")
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a ledger with a provider of each dialect, made once."""
+    terminal = Terminal(tmp_path_factory.mktemp("furnished") / "ledger.db")
+    for name, dialect in (("vps", "vpsbg"), ("domains", "checkdomain")):
+        terminal.ok("provider", "add", name, "--dialect", dialect, *SELLER, "--rate-limit", 0)
+        terminal.ok("account", "add", name, "17850", "--name", "Primer EOOD", "--country", "BG")
+    return terminal.database
+
+
+@pytest.fixture
+def shop(terminal: Terminal, furnished: Path) -> Terminal:
+    """A terminal whose ledger has the providers `vps` and `domains`, and an account `17850` at each."""
+    shutil.copyfile(furnished, terminal.database)
+    return terminal
