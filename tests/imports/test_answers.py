@@ -253,6 +253,15 @@ def test_a_file_too_large_for_an_answer_is_not_read(desk: Desk) -> None:
     assert said.outcomes == {"new": 2}
 
 
+def test_an_answer_about_another_document_pays_nothing(desk: Desk) -> None:
+    """An id that here belongs to another number and total: a conflict, and that document's served bytes, paid amounts included, stay as they were."""
+    desk.lines(desk.file("lines.csv", ["A7,2024-01-01,1,10,x,demo"]))
+    served = desk.items(), desk.single(1)
+    said = desk.answers(desk.answer("single.json", single(paid="10.02"), seen=1_800_000_000))
+    assert (said.code, said.outcomes) == (3, {"conflict": 1})
+    assert (desk.items(), desk.single(1)) == served
+
+
 def test_a_document_issued_here_stays_closed(desk: Desk) -> None:
     """An answer about a document that this ledger issued can agree or disagree, but adds and changes nothing of it."""
     document = {"lines": [{"name": "VPS", "unit_price": 90, "vat_rate": 20}]}

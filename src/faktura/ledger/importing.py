@@ -33,6 +33,8 @@ class _Again:
     comparison: Comparison
     is_new_word: bool = True
     """The source never said exactly this before."""
+    is_new_sight: bool = True
+    """It was not seen to say this at this instant before."""
 
 
 def record(
@@ -121,12 +123,13 @@ def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice |
 def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Heard) -> _Again:
     digest = hashlib.sha256(heard.body).digest()
     sources = tx.sources.known(known.account_id, known.id)
-    if any(source.digest == digest and source.seen_at_us == heard.seen_at_us for source in sources):
+    if any(source.digest == digest and source.seen_at_us == heard.seen_at_us and not source.contradicts for source in sources):
         return _Again(known, heard, digest, Comparison(enriched=known))
     comparison = compare(known, current_standing(tx, known, provider), heard, sources=sources)
     if known.origin is Origin.ISSUED:  # closed, and its payments are ours: others can only agree or disagree
         comparison = Comparison(enriched=known, differences=comparison.differences)
-    return _Again(known, heard, digest, comparison, is_new_word=all(source.digest != digest for source in sources))
+    seen = [source.seen_at_us for source in sources if source.digest == digest]
+    return _Again(known, heard, digest, comparison, is_new_word=not seen, is_new_sight=heard.seen_at_us not in seen)
 
 
 def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
@@ -167,7 +170,7 @@ def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again
     known, comparison = item.known, item.comparison
     change = Change(outcome=comparison.outcome, invoice_id=known.id, number=known.number, differences=comparison.differences)
     says_anew = item.is_new_word and change.outcome is not Outcome.UNCHANGED
-    if not (says_anew or comparison.observed):
+    if not (says_anew or (comparison.observed and item.is_new_sight)):
         return change  # a contradiction heard before is told again, and kept once
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)

@@ -53,6 +53,8 @@ class KnownSource:
     kind: SourceKind
     digest: bytes
     seen_at_us: int
+    contradicts: bool
+    """It said otherwise than what is kept: that is told every time it is heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

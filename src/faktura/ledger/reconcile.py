@@ -18,6 +18,9 @@ _TERMS = (
 ).split()
 """Facts: what a source may add to when it was unknown, and must not change once it was said."""
 
+_IDENTITY = {"number", "type_code", "total_with_vat"}
+"""Whoever contradicts one of these may be speaking of another document."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -65,6 +68,9 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
     elif _contradicts_created(known, heard, sources):
         before, now = (f"{to_datetime(item.created_at_us).isoformat()}" for item in (known, heard.invoice))
         differences.append(_difference(known, "created_at", before, now))
+    if {difference.term for difference in differences} & _IDENTITY:
+        # This may be another document altogether: it neither adds to this one nor pays it.
+        return Comparison(enriched=known, differences=tuple(differences))
     return Comparison(
         enriched=replace(known, **added),  # type: ignore[arg-type]
         terms=tuple(added),

@@ -51,7 +51,10 @@ class SourceRows:
     def known(self, account_id: int, invoice_id: int) -> list[KnownSource]:
         """All that was heard of a document, oldest first."""
         rows = self._driver.all("source_of_invoice", account_id=account_id, invoice_id=invoice_id)
-        return [KnownSource(kind=SourceKind(row["kind"]), digest=bytes(row["digest"]), seen_at_us=row["seen_at_us"]) for row in rows]
+        return [
+            KnownSource(kind=SourceKind(row["kind"]), digest=bytes(row["digest"]), seen_at_us=row["seen_at_us"], contradicts=row["conflicts"] > 0)
+            for row in rows
+        ]
 
     def observed(self, account_id: int, invoice_id: int) -> Standing | None:
         """The latest word on each of paid, due and payments; None when nobody said any."""

@@ -175,7 +175,9 @@ INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_
 VALUES (:account_id, :source_id, :invoice_id, :kind, :digest, :body, :seen_at_us, :recorded_at_us);
 
 -- name: source_of_invoice
-SELECT source_id, kind, digest, seen_at_us FROM source WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY source_id;
+SELECT s.source_id, s.kind, s.digest, s.seen_at_us,
+  (SELECT COUNT(*) FROM conflict c WHERE c.account_id = s.account_id AND c.invoice_id = s.invoice_id AND c.source_id = s.source_id) AS conflicts
+FROM source s WHERE s.account_id = :account_id AND s.invoice_id = :invoice_id ORDER BY s.source_id;
 
 -- name: observation_insert
 INSERT INTO observation (account_id, invoice_id, source_id, seen_at_us, paid_minor, due_minor, settlements, recorded_at_us)
