@@ -114,7 +114,7 @@ def test_sums_and_rules_are_named_together(shop: Terminal) -> None:
         ({"lines": [LINE | {"quantity": "x", "line_total": 180}]}, "lines[0].quantity [value]"),
         ({"lines": [LINE | {"vat_rate": "x"}]}, "lines[0].vat_rate [value]"),
         ({"lines": [LINE | {"vat_category": "Q"}]}, "lines[0].vat_category [value]"),
-        ({"lines": [{"name": "VPS", "unit_price": 90}]}, "lines[0].vat_rate [missing]"),
+        ({"lines": [{"name": "VPS", "unit_price": 90, "vat_category": "E"}]}, "lines[0].vat_rate [missing]"),
         ({"lines": 7}, "lines [type]"),
         ({"lines": [LINE], "type_code": 390}, "type_code [value]"),
         ({"lines": [LINE], "due_date": "soon"}, "due_date [value]"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from tests.server.conftest import Serve
 from tests.server.wire import Site, parse_reply, request_bytes
 
 OPEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -122,3 +125,22 @@ def test_many_callers_at_once_get_each_their_own(site: Site) -> None:
     with ThreadPoolExecutor(16) as pool:
         replies = list(pool.map(lambda call: site.get(*call), calls * 50))
     assert [reply.lasting() for reply in replies] == alone * 50
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell the size of a process there")
+def test_a_caller_who_never_reads_is_not_read_either(serve_logged: Serve) -> None:
+    """Requests that pour in while no answer is taken wait in the caller's hands: the server's memory does not grow with them."""
+    requests = b"GET /v1/invoices HTTP/1.1\r\nHost: x\r\n\r\n" * 5000
+    with serve_logged(FAKTURA_ACCESS_LOG="off") as (site, process), socket.create_connection(site.address, timeout=1) as connection:
+        before = resident_bytes(process.pid)
+        with suppress(TimeoutError, ConnectionError):
+            for _ in range(60):
+                connection.sendall(requests)
+        assert resident_bytes(process.pid) - before < 100_000_000
+        assert site.get("/healthz").status == 200
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return 1024 * int(status.partition("VmRSS:")[2].split()[0])

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from faktura.cli.output import ID_MAX, JsonOption, amount, books, invoice_json, print_json, print_table, shown
-from faktura.domain.calendar import parse_date
+from faktura.domain.calendar import legal_date, parse_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
 from faktura.domain.money import canonical, parse_decimal
@@ -42,7 +42,7 @@ def invoice_issue(
         with opened.storage.reading() as tx:
             owner = find_provider(tx, provider)
             target = find_account(tx, owner, account)
-        draft = parse_draft(data, currency=owner.currency, buyer=target.buyer, seller=owner.seller)
+        draft = parse_draft(data, currency=owner.currency, buyer=target.buyer, seller=owner.seller, today=legal_date(opened.clock(), owner.zone))
         invoice = issue(opened, account_id=target.id, draft=draft)
         _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
 

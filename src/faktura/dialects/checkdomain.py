@@ -323,7 +323,7 @@ def _query_fault(searched: bytes) -> str | None:
         return "This value is not valid UTF-8."
     if len(text) > QUERY_LENGTH_MAX:
         return f"This value is too long. It should have {QUERY_LENGTH_MAX} characters or less."
-    return "This value must not contain control characters." if "\x00" in text else None
+    return "This value must not contain NUL." if "\x00" in text else None
 
 
 def _parse_item(raw: bytes, provider: Provider, kind: SourceKind) -> Heard:

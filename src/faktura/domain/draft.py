@@ -17,6 +17,7 @@ from faktura.domain.rules import check
 from faktura.domain.text import is_text, shown
 from faktura.domain.totals import compute, line_total
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey, scaled_rate
+from faktura.domain.vat_decision import Supply, VatDecision, decide_vat
 
 T = TypeVar("T")
 TEXT_LENGTH_MAX = 4000
@@ -24,7 +25,7 @@ LINES_MAX = 100_000
 _NAME_SHOWN_MAX = 80
 ORDER_ID_MAX = 2**53
 _TOTALS = ("total_without_vat", "vat_total", "total_with_vat")
-_UNREADABLE = frozenset({"value", "missing", "type"})
+_UNREADABLE = frozenset({"value", "missing", "type", "VAT"})
 _SUMMED = ("lines", "allowances_charges", "price_basis", "currency")
 _FIELDS = frozenset(
     "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
@@ -41,6 +42,21 @@ class _Reader:
 
     currency: Currency
     faults: list[Fault] = field(default_factory=list)
+    decision: VatDecision | None = None
+    """The VAT of lines that name none."""
+    undecided: str | None = None
+    """Why there is no decision."""
+    is_decided: bool = False
+    """Whether a line took the decision."""
+
+    def decide(self, seller: Party, buyer: Party, day: date | None) -> None:
+        """Decide the VAT of lines that name none, if seller, buyer and day allow it."""
+        if day is None:
+            return
+        try:
+            self.decision = decide_vat(Supply(seller=seller, buyer=buyer, day=day))
+        except ValueError as error:
+            self.undecided = str(error)
 
     def value(self, source: Mapping[str, Any], name: str, path: str, read: Callable[[Any], T], default: T) -> T:
         if source.get(name) is None:
@@ -77,9 +93,10 @@ class _Reader:
         return value
 
 
-def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None, seller: Party | None = None) -> Draft:
+def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None, seller: Party | None = None, today: date | None = None) -> Draft:
     """The draft that a user's document asks for; `currency` and `buyer` are the account's, used where it names none.
 
+    With `seller` and `today`, lines that name no VAT rate take the one that follows from seller, buyer and tax point.
     Raises InvalidDocumentError with all faults: of type, of rate and category, of totals that do not add up, and, where
     the seller is given, of every rule.
     """
@@ -90,6 +107,9 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
     party = parse_party(given_buyer, path="buyer", faults=reader.faults) if given_buyer is not None else buyer
     if given_buyer is None and buyer is None:
         reader.faults.append(fault("BR-7", "buyer", "is missing, and the account has none"))
+    tax_point_date, issue_date = _date(reader, source, "tax_point_date"), _date(reader, source, "issue_date")
+    if seller and party:
+        reader.decide(seller, party, tax_point_date or issue_date or today)
     lines = tuple(_line(reader, value, f"lines[{index}]") for index, value in enumerate(reader.sequence(source, "lines", "")))
     adjustments = _adjustments(reader, source, "", with_vat=True)
     draft = Draft(
@@ -99,10 +119,10 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
         buyer=party or Party(name="unknown"),
         lines=lines,
         allowances_charges=adjustments,
-        exemption_reasons=_reasons(reader, source),
-        issue_date=_date(reader, source, "issue_date"),
+        exemption_reasons=_with_decided(reader, _reasons(reader, source)),
+        issue_date=issue_date,
         due_date=_date(reader, source, "due_date"),
-        tax_point_date=_date(reader, source, "tax_point_date"),
+        tax_point_date=tax_point_date,
         period=_period(reader, source, ""),
         preceding_invoice=reader.value(source, "preceding_invoice", "", lambda value: PrecedingInvoice(number=_text(value)), None),
         order_ids=tuple(_order_id(reader, value, f"order_ids[{index}]") for index, value in enumerate(reader.sequence(source, "order_ids", ""))),
@@ -177,6 +197,13 @@ def _adjustments(reader: _Reader, source: Mapping[str, Any], path: str, *, with_
 
 
 def _vat(reader: _Reader, source: Mapping[str, Any], path: str) -> VatKey:
+    if source.get("vat_rate") is None and source.get("vat_category") is None:
+        if reader.decision:
+            reader.is_decided = True
+            return reader.decision.vat
+        if reader.undecided:
+            reader.faults.append(fault("VAT", _join(path, "vat_rate"), f"is missing, and {reader.undecided}"))
+            return VatKey(None, Decimal(0))
     before = len(reader.faults)
     rate = reader.required(source, "vat_rate", path, _rate, Decimal(0))
     category = reader.value(source, "vat_category", path, _category, VatCategory.STANDARD if rate > 0 else None)
@@ -219,6 +246,14 @@ def _reasons(reader: _Reader, source: Mapping[str, Any]) -> tuple[tuple[VatCateg
         if category is not None:
             found.append((category, reason))
     return tuple(found)
+
+
+def _with_decided(reader: _Reader, reasons: tuple[tuple[VatCategory, str], ...]) -> tuple[tuple[VatCategory, str], ...]:
+    """The user's reasons, and the law's where a line took the decided VAT and the user gave none."""
+    decision = reader.decision
+    if not (reader.is_decided and decision and decision.reason and decision.vat.category) or decision.vat.category in dict(reasons):
+        return reasons
+    return (*reasons, (decision.vat.category, decision.reason))
 
 
 def _category(value: object) -> VatCategory:

@@ -12,7 +12,6 @@ import structlog
 
 from faktura.config import Settings
 from faktura.dialects.base import WireDialect
-from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books
 from faktura.server.provider_api import ProviderApi, Response
 from faktura.server.request import Request, Scope, read_request
@@ -34,7 +33,6 @@ class App:
         self._books = books
         self._settings = settings
         self._api = ProviderApi(books, dialects, settings)
-        self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -53,7 +51,7 @@ class App:
             self._record(request, response, (time.perf_counter_ns() - started) // 1000)
 
     def _probe(self, request: Request) -> Response | None:
-        """`/healthz`: the process lives. `/readyz`: it can read its ledger and is not shutting down."""
+        """`/healthz`: the process lives. `/readyz`: it can read its ledger."""
         if request.path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
             return None
         if request.path == "/healthz":
@@ -62,7 +60,7 @@ class App:
             self._books.storage.serving().providers.all()
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
             return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
-        return Response(503, _PLAIN, b'{"status":"shutting down"}') if self._draining else Response(200, _PLAIN, b'{"status":"ready"}')
+        return Response(200, _PLAIN, b'{"status":"ready"}')
 
     def _record(self, request: Request, response: Response, duration_us: int) -> None:
         fields = {
@@ -86,7 +84,6 @@ class App:
         task = asyncio.create_task(self._write_used())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._draining = True
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -105,5 +102,5 @@ class App:
         try:
             with self._books.storage.writing() as tx:
                 tx.accounts.tokens_used(used)
-        except FakturaError as error:
+        except Exception as error:  # noqa: BLE001 - the server goes on, and tries again with the next use
             _log.warning("the last use of tokens was not written", reason=str(error), tokens=len(used))

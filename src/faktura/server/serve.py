@@ -18,24 +18,25 @@ from faktura.server.log import configure_logs
 HEAD_BYTES_MAX = 32 * 1024
 """Request line and headers together (RFC 6585, 431)."""
 HEAD_SECONDS_MAX = 20
-"""How long a new connection may take to send its first request's head."""
+"""How long a head may take, and a body may pause."""
 _SHUTDOWN_SECONDS = 10
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that refuses heads without end: the parser itself keeps whatever it is sent."""
+    """HTTP/1.1 with bounds: the parser itself keeps whatever it is sent, and waits for as long as it takes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed through
         super().__init__(*args, **kwargs)
         self._unread_bytes = 0
         self._trailer_bytes = 0
         self._in_head = True
+        self._in_message = False
         self._too_large = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, transport.close)
+        self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
@@ -44,7 +45,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unread_bytes += len(data)
         super().data_received(data)
-        if self._unread_bytes <= HEAD_BYTES_MAX or self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._in_message and (self._deadline is None or not self._in_head):
+            self._start_deadline()  # once for a head; for a body as long as it goes on
+        if self._unread_bytes <= HEAD_BYTES_MAX:
             return
         self._too_large = True
         if self._in_head:
@@ -55,6 +60,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0
         super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:  # read no more while requests wait: a caller who never reads must not fill the memory
+            self.flow.pause_reading()
+
+    def on_message_begin(self) -> None:
+        self._in_message = True
+        super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
@@ -74,7 +88,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._unread_bytes = True, 0
+        self._in_head, self._in_message, self._unread_bytes = True, False, 0
+        self._cancel_deadline()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -85,6 +100,10 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(body))
         self.transport.write(head + body)
         self.transport.close()
+
+    def _start_deadline(self) -> None:
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

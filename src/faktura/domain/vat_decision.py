@@ -1,0 +1,103 @@
+"""Which VAT a service bears: from seller, buyer, and the day of supply. Directive 2006/112/EC, services supplied electronically.
+
+Hosting and domains are such services: to a business they are taxed where it is established (Art. 44), to a consumer where he lives
+(Art. 58); the seller pays the latter through the one-stop shop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from stdnum.eu import vat as eu_vat
+
+from faktura.domain.party import Party
+from faktura.domain.vat import VatCategory, VatKey
+from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """What the decision looks at."""
+
+    seller: Party
+    buyer: Party
+    day: date
+    """The tax point (BT-7): which rate is in force."""
+
+    @property
+    def is_domestic(self) -> bool:
+        """Both in one member state."""
+        return self.buyer.country == self.seller.country
+
+    @property
+    def is_to_business(self) -> bool:
+        """The buyer shows a VAT id of the own country whose check digits are right; VIES may confirm more, but never blocks."""
+        return has_valid_vat_id(self.buyer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VatDecision:
+    """Category and rate of the supply, the law behind it, and the reason that the document must show."""
+
+    rule: str
+    vat: VatKey
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VatRule:
+    """One row of the table: the first that applies decides."""
+
+    id: str
+    applies: Callable[[Supply], bool]
+    decide: Callable[[Supply], VatKey]
+    reason: str | None = None
+
+
+VAT_RULES: tuple[VatRule, ...] = (
+    VatRule(
+        "Art. 59",
+        lambda supply: supply.buyer.country not in EU_COUNTRIES,
+        lambda _: VatKey(VatCategory.OUTSIDE_SCOPE, _ZERO),
+        "Not subject to VAT in the EU: the place of supply is outside (Art. 44, 58 and 59 Directive 2006/112/EC)",
+    ),
+    VatRule(
+        "Art. 45 home",
+        lambda supply: supply.is_domestic,
+        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.seller.country or "", supply.day)),
+    ),
+    VatRule(
+        "Art. 196",
+        lambda supply: supply.is_to_business,
+        lambda _: VatKey(VatCategory.REVERSE_CHARGE, _ZERO),
+        "Reverse charge (Art. 196 Directive 2006/112/EC)",
+    ),
+    VatRule(
+        "Art. 58",
+        lambda _: True,
+        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.buyer.country or "", supply.day)),
+    ),
+)
+"""For a seller in the EU. A business without a valid VAT id is taxed as a consumer."""
+
+
+def decide_vat(supply: Supply) -> VatDecision:
+    """The VAT of an electronic service; ValueError where a country is missing, or the seller is outside the EU."""
+    if supply.seller.country not in EU_COUNTRIES:
+        message = f"VAT is decided for sellers in the EU; the seller's country is {supply.seller.country or 'missing'}"
+        raise ValueError(message)
+    if not supply.buyer.country:
+        raise ValueError("VAT cannot be decided: the buyer's country is missing")
+    rule = next(rule for rule in VAT_RULES if rule.applies(supply))
+    return VatDecision(rule=rule.id, vat=rule.decide(supply), reason=rule.reason)
+
+
+def has_valid_vat_id(party: Party) -> bool:
+    """Whether the party's VAT id is one of its own country with right check digits."""
+    prefix = "EL" if party.country == "GR" else party.country
+    return bool(party.vat_id and prefix and party.vat_id.upper().startswith(prefix) and eu_vat.is_valid(party.vat_id))

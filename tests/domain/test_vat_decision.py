@@ -1,0 +1,123 @@
+"""VAT of electronic services: every rule of the table, and rates by date."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faktura.domain.draft import parse_draft
+from faktura.domain.errors import InvalidDocumentError
+from faktura.domain.money import Currency
+from faktura.domain.party import Party
+from faktura.domain.vat import VatCategory, VatKey
+from faktura.domain.vat_decision import VAT_RULES, Supply, decide_vat, has_valid_vat_id
+from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
+
+DAY = date(2026, 1, 15)
+BG = Party(name="Hosting OOD", country="BG", vat_id="BG175074752")
+DE = Party(name="Domains GmbH", country="DE", vat_id="DE136695976")
+
+# rule, seller, buyer, what follows
+CASES = [
+    ("Art. 59", BG, Party(name="Ltd", country="GB"), VatKey(VatCategory.OUTSIDE_SCOPE, Decimal(0))),
+    ("Art. 59", DE, Party(name="Inc", country="US", vat_id="DE136695976"), VatKey(VatCategory.OUTSIDE_SCOPE, Decimal(0))),
+    ("Art. 45 home", BG, Party(name="EOOD", country="BG"), VatKey(VatCategory.STANDARD, Decimal(20))),
+    ("Art. 45 home", DE, DE, VatKey(VatCategory.STANDARD, Decimal(19))),
+    ("Art. 196", BG, DE, VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))),
+    ("Art. 196", DE, Party(name="AE", country="GR", vat_id="EL094259216"), VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))),
+    ("Art. 58", BG, Party(name="Anna", country="DE"), VatKey(VatCategory.STANDARD, Decimal(19))),
+    ("Art. 58", DE, Party(name="Aino", country="FI"), VatKey(VatCategory.STANDARD, Decimal("25.5"))),
+    ("Art. 58", BG, Party(name="Wrong digits", country="DE", vat_id="DE136695977"), VatKey(VatCategory.STANDARD, Decimal(19))),
+    ("Art. 58", BG, Party(name="Another country's id", country="FR", vat_id="DE136695976"), VatKey(VatCategory.STANDARD, Decimal(20))),
+]
+
+
+@pytest.mark.parametrize(("rule", "seller", "buyer", "vat"), CASES, ids=[f"{rule} {buyer.name}" for rule, _, buyer, _ in CASES])
+def test_the_rule_that_applies_decides(rule: str, seller: Party, buyer: Party, vat: VatKey) -> None:
+    """Place of supply and who owes the tax, for businesses and consumers at home, in the EU and beyond."""
+    decision = decide_vat(Supply(seller=seller, buyer=buyer, day=DAY))
+    assert (decision.rule, decision.vat) == (rule, vat)
+    assert (decision.reason is not None) == (vat.category is not None and vat.category.needs_reason)
+
+
+def test_every_rule_has_a_case() -> None:
+    """A new row of the table without a case here fails."""
+    assert {rule.id for rule in VAT_RULES} == {case[0] for case in CASES}
+
+
+@given(seller=st.sampled_from(sorted(EU_COUNTRIES)), buyer=st.sampled_from([*sorted(EU_COUNTRIES), "GB", "US", "CH"]), days=st.integers(0, 3000))
+def test_every_supply_is_decided(seller: str, buyer: str, days: int) -> None:
+    """From any member state to anywhere, on any day of the table: one category, and a rate above 0 exactly for S."""
+    supply = Supply(seller=Party(name="S", country=seller), buyer=Party(name="B", country=buyer), day=date(2018, 1, 1) + timedelta(days=days))
+    vat = decide_vat(supply).vat
+    assert vat.category is not None
+    assert (vat.rate > 0) == vat.category.taxed
+
+
+@pytest.mark.parametrize(
+    ("country", "day", "rate"),
+    [
+        ("DE", date(2020, 6, 30), "19"),
+        ("DE", date(2020, 7, 1), "16"),
+        ("DE", date(2020, 12, 31), "16"),
+        ("DE", date(2021, 1, 1), "19"),
+        ("EE", date(2025, 6, 30), "22"),
+        ("EE", date(2025, 7, 1), "24"),
+        ("RO", date(2025, 8, 1), "21"),
+        ("SK", date(2025, 1, 1), "23"),
+        ("FI", date(2024, 8, 31), "24"),
+    ],
+)
+def test_rates_change_on_their_day(country: str, day: date, rate: str) -> None:
+    """A rate holds from its first day to the day before the next one."""
+    assert standard_rate(country, day) == Decimal(rate)
+
+
+@pytest.mark.parametrize(("country", "day"), [("GB", DAY), ("XX", DAY), ("DE", date(1999, 1, 1))])
+def test_an_unknown_rate_is_an_error(country: str, day: date) -> None:
+    """Neither other countries nor days before the table get a guess."""
+    with pytest.raises(ValueError, match="no standard VAT rate"):
+        standard_rate(country, day)
+
+
+def test_there_are_27_member_states() -> None:
+    """The table is whole."""
+    assert len(EU_COUNTRIES) == 27
+
+
+@pytest.mark.parametrize("buyer", [Party(name="B"), Party(name="B", country="BG")])
+def test_without_countries_nothing_is_decided(buyer: Party) -> None:
+    """A missing country, or a seller outside the EU, is an error."""
+    seller = BG if buyer.country is None else Party(name="S", country="US")
+    with pytest.raises(ValueError, match="country"):
+        decide_vat(Supply(seller=seller, buyer=buyer, day=DAY))
+
+
+@pytest.mark.parametrize("vat_id", [None, "", "BG", "BG1", "bg175074752 ", "BG175074753", "175074752"])
+def test_vat_ids_are_checked_by_their_digits(vat_id: str | None) -> None:
+    """Only an id with its prefix and right check digits makes a business; case and blanks do not matter."""
+    party = Party(name="B", country="BG", vat_id=vat_id or None)
+    assert has_valid_vat_id(party) == (vat_id == "bg175074752 ")
+
+
+def test_a_line_without_vat_takes_the_decision() -> None:
+    """A document that names no VAT is issued with the rate, category and reason that follow; a line that names its own keeps it."""
+    lines = [{"name": "VPS", "unit_price": "10"}, {"name": "Book", "unit_price": "10", "vat_rate": 7}]
+    draft = parse_draft({"lines": lines[:1]}, currency=Currency("EUR"), buyer=DE, seller=BG, today=DAY)
+    assert draft.lines[0].vat == VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))
+    assert dict(draft.exemption_reasons)[VatCategory.REVERSE_CHARGE].startswith("Reverse charge (Art. 196")
+    consumer = Party(name="Anna", country="DE")
+    draft = parse_draft({"lines": lines, "tax_point_date": "2020-08-01"}, currency=Currency("EUR"), buyer=consumer, seller=BG, today=DAY)
+    assert [line.vat and line.vat.rate for line in draft.lines] == [Decimal(16), Decimal(7)]
+    assert draft.exemption_reasons == ()
+
+
+def test_a_line_without_vat_that_cannot_be_decided_is_a_fault() -> None:
+    """Where the buyer's country is missing, the line says so, once."""
+    with pytest.raises(InvalidDocumentError) as refused:
+        parse_draft({"lines": [{"name": "VPS", "unit_price": "10"}]}, currency=Currency("EUR"), buyer=Party(name="B"), seller=BG, today=DAY)
+    assert [(fault.rule, fault.path) for fault in refused.value.faults] == [("VAT", "lines[0].vat_rate")]
