@@ -17,13 +17,14 @@ from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue, pay
 from faktura.ledger.importing import record
 from faktura.ledger.ports import Books
 from faktura.ledger.verification import verify
 
 EUR = Currency("EUR")
-TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing".split()
+TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item".split()
 
 
 def hear(books: Books, **changes: Any) -> None:
@@ -54,6 +55,8 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")
         credit(opened, account_id=account.id, invoice_id=invoice.id, quantities={1: Decimal(1)}, note="less")
         hear(opened, amount_total=Decimal("24.69"))
+        items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
+        assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
         yield opened
 
 

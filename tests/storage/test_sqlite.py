@@ -27,7 +27,7 @@ from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
 from faktura.storage.statement import load_statements
 
-FACTS = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal".split()
+FACTS = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal billing_item".split()
 EUR = Currency("EUR")
 
 
@@ -111,7 +111,7 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     """The second run applies nothing; an empty file becomes a ledger."""
     path = tmp_path / "ledger.db"
     path.touch()
-    assert migrate(settings(path)) == ["0001 foundation"]
+    assert migrate(settings(path)) == ["0001 foundation", "0002 billing"]
     assert migrate(settings(path)) == []
 
 

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from faktura import __version__
+from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
@@ -33,6 +34,7 @@ app.add_typer(tokens, name="token")
 app.add_typer(invoices, name="invoice")
 app.command("pay")(pay_command)
 app.command("credit")(credit_command)
+app.command("bill")(bill_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
 app.command("verify")(verify_command)

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from faktura.bootstrap.imports import Fault, Notice, Report, import_answers, import_line_items
-from faktura.cli.output import JsonOption, books, print_json
+from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, print_json, progress
 from faktura.config import read_settings
 from faktura.documents.line_items import Layout, online_retail_layout, with_account
 from faktura.domain.errors import SettingError
@@ -23,9 +21,6 @@ from faktura.domain.recorded import Change, Outcome
 from faktura.domain.vat import PriceBasis
 from faktura.ledger.accounts import find_provider
 from faktura.ledger.ports import Books
-
-EXIT_INCOMPLETE = 3
-"""Something was left out or contradicts what is kept; everything else went in."""
 
 
 def import_command(
@@ -55,22 +50,20 @@ def import_command(
     settings = read_settings(os.environ)
     report = Report(tell=_teller(as_json=as_json))
     is_csv = _is_csv(paths, preset=preset, column=column)
-    with books() as opened, _progress() as progress:
+    with books() as opened, progress() as bar:
         owner = _provider(opened, provider)
-        task = progress.add_task("reading", total=sum(path.stat().st_size for path in paths if path.is_file()))
+        task = bar.add_task("reading", total=sum(path.stat().st_size for path in paths if path.is_file()))
         if is_csv:
             layout = _layout(owner, preset, column, vat_rate=vat_rate, prices=prices, currency=currency, zone=zone)
             layout = replace(layout, encoding=encoding)
             layout = replace(layout, missing_account=missing_account) if missing_account else layout
             layout = replace(layout, credit_prefix=credit_prefix) if credit_prefix else layout
             layout = with_account(layout, account) if account else layout
-            import_line_items(
-                opened, settings, provider=owner.name, layout=layout, files=paths, report=report, advance=lambda size: progress.advance(task, size)
-            )
+            import_line_items(opened, settings, provider=owner.name, layout=layout, files=paths, report=report, advance=lambda size: bar.advance(task, size))
         else:
             if account is None:
                 raise SettingError("saved answers do not say whose they are: name the --account")
-            import_answers(opened, provider=owner.name, account=account, files=paths, report=report, advance=lambda size: progress.advance(task, size))
+            import_answers(opened, provider=owner.name, account=account, files=paths, report=report, advance=lambda size: bar.advance(task, size))
     _summarize(report, as_json=as_json)
     if not report.is_clean:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -143,13 +136,6 @@ def _is_csv(paths: list[Path], *, preset: str | None, column: list[str] | None) 
     if len(kinds) > 1:
         raise SettingError("import saved answers and line items in two commands")
     return kinds == {True}
-
-
-def _progress() -> Progress:
-    """A bar for people: only where standard error is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 class _teller:  # noqa: N801 - used as a function

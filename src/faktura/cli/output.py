@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from faktura.bootstrap.books import open_books
@@ -23,6 +24,9 @@ from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Standing
 from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import Books
+
+EXIT_INCOMPLETE = 3
+"""An import or a billing run left something out, or was contradicted; everything else went in."""
 
 ID_MAX = 2**63 - 1
 """No id, count or number of a ledger is larger: BIGINT."""
@@ -35,6 +39,13 @@ _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 def books(*, create: bool = False) -> AbstractContextManager[Books]:
     """The ledger that the environment names."""
     return open_books(read_settings(os.environ), create=create)
+
+
+def progress() -> Progress:
+    """A bar for people: only where standard error is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def print_json(value: object) -> None:

@@ -26,6 +26,7 @@ _NAME_SHOWN_MAX = 80
 ORDER_ID_MAX = 2**53
 _TOTALS = ("total_without_vat", "vat_total", "total_with_vat")
 _UNREADABLE = frozenset({"value", "missing", "type", "VAT"})
+_NOT_SUMMED = frozenset({"name", "unit_code", "item_id", "order_id", "reason", "period", "start", "end"})
 _SUMMED = ("lines", "allowances_charges", "price_basis", "currency")
 _FIELDS = frozenset(
     "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
@@ -141,7 +142,7 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
 
 def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> Totals | None:
     """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15); the sums, where they can be made."""
-    is_computable = not any(found.rule in _UNREADABLE and found.path.startswith(_SUMMED) for found in reader.faults)
+    is_computable = not any(_hides_sums(found) for found in reader.faults)
     _, _, totals = compute(lines=draft.lines, allowances_charges=draft.allowances_charges, price_basis=draft.price_basis)
     rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
     for name in _TOTALS:
@@ -151,6 +152,11 @@ def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> T
             message = f"{reader.currency.format(stated)} is stated, the lines make {reader.currency.format(computed)}"
             reader.faults.append(fault(rules[name], name, message))
     return totals if is_computable else None
+
+
+def _hides_sums(found: Fault) -> bool:
+    """Whether the sums cannot be made because of this fault: an unreadable amount does that, an unreadable name does not."""
+    return found.rule in _UNREADABLE and found.path.startswith(_SUMMED) and found.path.rpartition(".")[2] not in _NOT_SUMMED
 
 
 def _line(reader: _Reader, value: object, path: str) -> InvoiceLine:

@@ -17,13 +17,13 @@ from faktura.domain.payment import Allocation, Payment, Standing, allocate
 from faktura.domain.provider import Account, Provider
 from faktura.domain.rules import check
 from faktura.domain.totals import compute
-from faktura.ledger.journal import Event, write
-from faktura.ledger.ports import Books, Taken, Transaction
+from faktura.ledger.journal import Event, issued_payload, write
+from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
 from faktura.ledger.standing import current_standing, is_owed, publish, refresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
+class Prepared:
     """A draft that keeps every rule, before it takes a number."""
 
     draft: Draft
@@ -49,7 +49,7 @@ def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
     with books.storage.writing() as tx:
         account = _lock(tx, account_id)
         provider = tx.providers.get(account.provider_id)
-        return _issue(tx, books, provider, account, draft)
+        return issue_within(tx, books, provider, account, draft)
 
 
 def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Invoice:
@@ -62,7 +62,7 @@ def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[i
         account = _lock(tx, account_id)
         provider = tx.providers.get(account.provider_id)
         corrected = _get(tx, account_id, invoice_id)
-        return _issue(tx, books, provider, account, credit_draft(corrected, quantities=quantities, note=note))
+        return issue_within(tx, books, provider, account, credit_draft(corrected, quantities=quantities, note=note))
 
 
 def pay(
@@ -120,15 +120,16 @@ def pay(
     return PaymentResult(payment=payment, allocations=allocations, credit_minor=amount_minor - sum(parts))
 
 
-def _issue(tx: Transaction, books: Books, provider: Provider, account: Account, draft: Draft) -> Invoice:
+def issue_within(tx: Transaction, books: Books, provider: Provider, account: Account, draft: Draft, *, key: BillingKey | None = None) -> Invoice:
+    """Issue inside a running transaction, which holds the account's lock; `key` says what a billing run bills by it."""
     draft = _resolve_preceding(tx, account, draft)
-    prepared = _prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
+    prepared = prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
     corrected = _corrected(tx, account, draft)
     settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
-    series = _series_for(tx, provider, draft.type_code)
+    series = series_for(tx, provider, draft.type_code)
     seq, issue_date, now_us = _take_number(tx, books, provider, series, draft)
     taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
-    invoice = _close(books, provider, account, prepared, series=series, taken=taken, seq=seq, issue_date=issue_date, now_us=now_us)
+    invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, issue_date=issue_date, now_us=now_us)
     tx.invoices.insert([invoice])
     allocation = None
     if corrected and settles_minor:
@@ -144,12 +145,17 @@ def _issue(tx: Transaction, books: Books, provider: Provider, account: Account, 
         tx.payments.allocate([allocation])
         refresh(tx, books, provider, corrected)
     publish(tx, books, provider, account, [(invoice, current_standing(tx, invoice, provider))])
-    event = Event(name="invoice.issued", payload=[invoice, allocation] if allocation else invoice, account_id=account.id, subject_id=invoice.id)
+    if key:
+        key = replace(key, recorded_at_us=now_us)
+        tx.invoices.bill(account.id, invoice.id, key)
+    payload = issued_payload(invoice, [allocation] if allocation else [], key)
+    event = Event(name="invoice.issued", payload=payload, account_id=account.id, subject_id=invoice.id)
     write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
     return invoice
 
 
-def _prepare(draft: Draft, provider: Provider, *, today: date) -> _Prepared:
+def prepare(draft: Draft, provider: Provider, *, today: date) -> Prepared:
+    """Totals of a draft that keeps every rule; InvalidDocumentError with all that it breaks."""
     lines, items, totals = compute(
         lines=draft.lines,
         allowances_charges=draft.allowances_charges,
@@ -157,7 +163,7 @@ def _prepare(draft: Draft, provider: Provider, *, today: date) -> _Prepared:
         exemption_reasons=dict(draft.exemption_reasons),
     )
     _refuse(check(replace(draft, issue_date=draft.issue_date or today), seller=provider.seller, totals=totals))
-    return _Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals)
+    return Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals)
 
 
 def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
@@ -213,11 +219,11 @@ def _order_seq(series: Series, draft: Draft) -> int:
     return min(draft.order_ids)
 
 
-def _close(
+def close(
     books: Books,
     provider: Provider,
     account: Account,
-    prepared: _Prepared,
+    prepared: Prepared,
     *,
     series: Series,
     taken: Taken,
@@ -262,7 +268,8 @@ def _close(
     )
 
 
-def _series_for(tx: Transaction, provider: Provider, type_code: TypeCode) -> Series:
+def series_for(tx: Transaction, provider: Provider, type_code: TypeCode) -> Series:
+    """The provider's series for a type of document."""
     for series in tx.series.all(provider.id):
         if type_code in series.type_codes:
             return series

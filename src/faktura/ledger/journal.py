@@ -9,8 +9,10 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from faktura.domain.invoice import Invoice
 from faktura.domain.money import canonical
-from faktura.ledger.ports import JournalEntry, Taken, Transaction
+from faktura.domain.payment import Allocation
+from faktura.ledger.ports import BillingKey, JournalEntry, Taken, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,12 @@ def _plain(value: object) -> object:
         return value.hex()
     message = f"{type(value).__name__} has no canonical JSON"
     raise TypeError(message)
+
+
+def issued_payload(invoice: Invoice, allocations: Sequence[Allocation], key: BillingKey | None) -> object:
+    """What the journal's digest of an issued document covers: the document, what it settles, what it bills."""
+    more = [*allocations, *([key] if key else [])]
+    return [invoice, *more] if more else invoice
 
 
 def link(chain: bytes, entry: JournalEntry) -> bytes:

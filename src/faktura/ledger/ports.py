@@ -27,6 +27,10 @@ class Taken:
     first_sequence: int
     chain: bytes
 
+    def at(self, place: int) -> Taken:
+        """What was taken for the document at a place of a batch, where each takes one id and one wire id."""
+        return Taken(self.first_id + place, self.first_wire_id + place, self.first_sequence + place, self.chain)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingRow:
@@ -44,6 +48,15 @@ class ListingRow:
     dialect_version: int
     item: bytes
     single: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingKey:
+    """What a billing run bills once: a product for a period of an account."""
+
+    period: str
+    product: str
+    recorded_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +169,8 @@ class InvoiceStore(Protocol):
     def by_number(self, account_id: int, number: str) -> list[Invoice]: ...
     def account_of(self, invoice_id: int) -> int | None: ...
     def credited_minor(self, account_id: int, invoice_id: int) -> int: ...
+    def billed(self, account_id: int, period: str, product: str) -> int | None: ...
+    def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None: ...
     def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterable[Overview]: ...
 
 
@@ -187,6 +202,7 @@ class AuditStore(Protocol):
     def written_word(self, account_id: int, source_id: int) -> WrittenWord | None: ...
     def first_source(self, account_id: int, invoice_id: int) -> int | None: ...
     def payment(self, account_id: int, payment_id: int) -> Payment | None: ...
+    def billing_key(self, account_id: int, invoice_id: int) -> BillingKey | None: ...
     def allocations(self, account_id: int, source_id: int) -> list[Allocation]: ...
     def listing(self, account_id: int, invoice_id: int) -> ListingRow | None: ...
     def ordinals(self, account_id: int) -> tuple[int, int | None, int | None]: ...

@@ -13,7 +13,7 @@ from faktura.domain.invoice import Invoice, Origin
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.domain.totals import compute
-from faktura.ledger.journal import digest, link
+from faktura.ledger.journal import digest, issued_payload, link
 from faktura.ledger.ports import Books, Dialect, JournalEntry, Transaction
 from faktura.ledger.standing import current_standing, render
 
@@ -109,8 +109,9 @@ def _issued(tx: Transaction, account_id: int, invoice_id: int, rows: Counter[str
         return None, ["the document is missing"]
     allocations = tx.audit.allocations(account_id, invoice_id)
     _count_parts(invoice, rows)
-    rows.update(invoice=1, allocation=len(allocations), listing=1)
-    return ([invoice, *allocations] if allocations else invoice), _arithmetic(invoice)
+    key = tx.audit.billing_key(account_id, invoice_id)
+    rows.update(invoice=1, allocation=len(allocations), billing_item=int(key is not None), listing=1)
+    return issued_payload(invoice, allocations, key), _arithmetic(invoice)
 
 
 def _recorded(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:

@@ -10,7 +10,7 @@ from faktura.domain.money import Currency
 from faktura.domain.numbering import Reset, Series
 from faktura.domain.payment import Allocation, Payment
 from faktura.domain.recorded import Difference, SourceKind, SourceWord
-from faktura.ledger.ports import JournalEntry, ListingRow, WrittenWord
+from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow, WrittenWord
 from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.rows import to_standing
@@ -97,6 +97,11 @@ class AuditRows:
             recorded_at_us=row["recorded_at_us"],
             reference=row["reference"],
         )
+
+    def billing_key(self, account_id: int, invoice_id: int) -> BillingKey | None:
+        """What a document bills, if a billing run issued it."""
+        rows = self._driver.all("billing_item_of_invoice", account_id=account_id, invoice_id=invoice_id)
+        return BillingKey(**dict(zip(rows[0].keys(), rows[0], strict=True))) if rows else None
 
     def allocations(self, account_id: int, source_id: int) -> list[Allocation]:
         """What a payment or credit note was allocated to, as written."""

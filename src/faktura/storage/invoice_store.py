@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from faktura.domain.invoice import AllowanceCharge, Invoice
 from faktura.domain.payment import Standing
-from faktura.ledger.ports import Overview
+from faktura.ledger.ports import BillingKey, Overview
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import (
     allowance_charge_row,
@@ -84,6 +85,15 @@ class InvoiceRows:
         """The sum of the credit notes that correct a document."""
         row = self._driver.one("invoice_credited", account_id=account_id, invoice_id=invoice_id)
         return int(row["credited_minor"]) if row else 0
+
+    def billed(self, account_id: int, period: str, product: str) -> int | None:
+        """The document that bills a product for a period, if there is one."""
+        row = self._driver.one("billing_item_get", account_id=account_id, period=period, product=product)
+        return None if row is None else row["invoice_id"]
+
+    def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None:
+        """Keep that a product is billed for a period; the table's key refuses a second time."""
+        self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **asdict(key))
 
     def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterator[Overview]:
         """Documents of all accounts, newest first, as an operator filters them."""

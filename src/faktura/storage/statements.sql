@@ -132,6 +132,15 @@ SELECT invoice_id, created_at_us, wire_id FROM invoice
 WHERE account_id = :account_id AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
 ORDER BY created_at_us, wire_id LIMIT :limit;
 
+-- name: billing_item_get
+SELECT invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
+
+-- name: billing_item_of_invoice
+SELECT period, product, recorded_at_us FROM billing_item WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY period, product;
+
+-- name: billing_item_insert
+INSERT INTO billing_item (account_id, period, product, invoice_id, recorded_at_us) VALUES (:account_id, :period, :product, :invoice_id, :recorded_at_us);
+
 -- name: line_insert
 INSERT INTO invoice_line (account_id, invoice_id, line_number, name, quantity, unit_code, unit_price, line_total_minor, net_amount_minor,
   vat_category, vat_rate, item_id, period_start, period_end, order_id)
@@ -327,6 +336,7 @@ SELECT
   (SELECT COUNT(*) FROM observation WHERE account_id = :account_id) AS observation,
   (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
   (SELECT COUNT(*) FROM conflict WHERE account_id = :account_id) AS conflict,
+  (SELECT COUNT(*) FROM billing_item WHERE account_id = :account_id) AS billing_item,
   (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
 
 -- name: audit_foreign_accounts
@@ -341,6 +351,7 @@ UNION ALL SELECT account_id FROM allowance_charge WHERE account_id NOT IN (SELEC
 UNION ALL SELECT account_id FROM vat_breakdown WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM billing_item WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
 

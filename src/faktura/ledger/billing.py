@@ -1,0 +1,207 @@
+"""Billing runs: many documents, each billed once for its account, period and product, in batches of one transaction each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from faktura.domain.calendar import legal_date
+from faktura.domain.draft import parse_draft
+from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
+from faktura.domain.invoice import Draft, Invoice, TypeCode
+from faktura.domain.numbering import NumberMethod, take
+from faktura.domain.provider import Account, Provider
+from faktura.domain.text import is_text
+from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.commands import close, issue_within, prepare, series_for
+from faktura.ledger.journal import Event, issued_payload, write
+from faktura.ledger.ports import BillingKey, Books, Transaction
+from faktura.ledger.standing import current_standing, publish
+
+BATCH_SIZE = 500
+"""Documents a transaction: they share a range of numbers, one lock of the series and one commit."""
+
+_KEY_FIELDS = ("account", "period", "product")
+_KEY_LENGTH_MAX = 200
+
+
+class BillingOutcome(StrEnum):
+    """What became of an item."""
+
+    ISSUED = "issued"
+    BILLED_BEFORE = "billed-before"
+    """Its account, period and product have a document already: another run, or this one before it was interrupted."""
+    REFUSED = "refused"
+    VALID = "valid"
+    """Dry run: it would be issued."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillingItem:
+    """One document to issue: the key fields and those of a document."""
+
+    position: int
+    """Line of the input, for reports."""
+    data: object
+    """The parsed item, as its user wrote it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemReport:
+    """What became of one item."""
+
+    position: int
+    outcome: BillingOutcome
+    invoice_id: int | None = None
+    number: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """An item that can be issued."""
+
+    position: int
+    account_id: int
+    period: str
+    product: str
+    draft: Draft
+
+
+def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[BillingItem]], dry_run: bool = False) -> Generator[ItemReport]:
+    """Issue what `read` gives; it is read twice, first to validate everything.
+
+    Items with faults are reported and left out, the others are issued in batches; each report comes after its batch is
+    durable. Running the same input again issues only what is missing, so an interrupted run goes on where it stopped.
+    """
+    refused: set[int] = set()
+    for item in read():
+        report = _validate(books, provider, item)
+        if report.outcome is BillingOutcome.REFUSED:
+            refused.add(item.position)
+            yield report
+        elif dry_run:
+            yield report
+    if dry_run:
+        return
+    batch: list[BillingItem] = []
+    for item in read():
+        if item.position not in refused:
+            batch.append(item)
+        if len(batch) >= BATCH_SIZE:
+            yield from _issue_batch(books, provider, batch)
+            batch = []
+    if batch:
+        yield from _issue_batch(books, provider, batch)
+
+
+def _validate(books: Books, provider: str, item: BillingItem) -> ItemReport:
+    with books.storage.reading() as tx:
+        owner = find_provider(tx, provider)
+        try:
+            ready = _make_ready(tx, books, owner, item)
+            prepare(ready.draft, owner, today=legal_date(books.clock(), owner.zone))
+        except InvalidDocumentError as error:
+            return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
+        billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
+    outcome = BillingOutcome.VALID if billed is None else BillingOutcome.BILLED_BEFORE
+    return ItemReport(position=item.position, outcome=outcome, invoice_id=billed)
+
+
+def _make_ready(tx: Transaction, books: Books, provider: Provider, item: BillingItem) -> _Ready:
+    """The item's account, key and draft; InvalidDocumentError with all its faults."""
+    data: Mapping[str, Any] = item.data if isinstance(item.data, Mapping) else {}
+    faults = [] if data else [fault("type", "", "must be an object with account, period, product and a document's fields")]
+    faults += [fault("missing", name, "is missing, or no text") for name in _KEY_FIELDS if data and not is_text(data.get(name), length_max=_KEY_LENGTH_MAX)]
+    if faults:
+        raise InvalidDocumentError(faults)
+    try:
+        account = find_account(tx, provider, data["account"])
+    except NotFoundError as error:
+        raise InvalidDocumentError([fault("account", "account", str(error))]) from error
+    document = {name: value for name, value in data.items() if name not in _KEY_FIELDS}
+    today = legal_date(books.clock(), provider.zone)
+    draft = parse_draft(document, currency=provider.currency, buyer=account.buyer, seller=provider.seller, today=today)
+    return _Ready(position=item.position, account_id=account.id, period=data["period"], product=data["product"], draft=draft)
+
+
+def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
+    """One transaction: accounts ascending, then one range of numbers for the plain invoices, then the rest one by one."""
+    with books.storage.writing() as tx:
+        provider = find_provider(tx, provider_name)
+        ready = [_make_ready(tx, books, provider, item) for item in items]
+        accounts = {account_id: _lock(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
+        reports: list[ItemReport] = []
+        open_items: dict[tuple[int, str, str], _Ready] = {}
+        for item in ready:
+            key = (item.account_id, item.period, item.product)
+            billed = tx.invoices.billed(*key)
+            if billed is None and key not in open_items:
+                open_items[key] = item
+            else:
+                reports.append(ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed))
+        plain = [item for item in open_items.values() if item.draft.type_code is TypeCode.INVOICE]
+        others = [item for item in open_items.values() if item.draft.type_code is not TypeCode.INVOICE]
+        reports += _issue_plain(tx, books, provider, accounts, plain) if plain else []
+        reports += [_issue_other(tx, books, provider, item) for item in others]
+    return sorted(reports, key=lambda report: report.position)
+
+
+def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:
+    """Invoices of one batch: one lock of the series, consecutive numbers, one date, inserts in bulk."""
+    today = legal_date(books.clock(), provider.zone)
+    prepared = [prepare(item.draft, provider, today=today) for item in items]
+    series = tx.series.lock(series_for(tx, provider, TypeCode.INVOICE))
+    if series.method is not NumberMethod.COUNTER:
+        raise ConflictError("a billing run needs a counted series for its invoices")
+    now_us = books.clock()
+    asked = {item.draft.issue_date for item in items}
+    if len(asked) > 1:
+        raise ConflictError("the items of a billing run ask for different issue dates; leave issue_date out")
+    first, issue_date, after = take(series, count=len(items), asked=asked.pop(), today=legal_date(now_us, provider.zone))
+    tx.series.set(after)
+    taken = tx.providers.take(provider.id, ids=len(items), wire_ids=len(items), entries=len(items))
+    invoices = [
+        close(books, provider, accounts[item.account_id], draft, series=series, taken=taken.at(place), seq=first + place, issue_date=issue_date, now_us=now_us)
+        for place, (item, draft) in enumerate(zip(items, prepared, strict=True))
+    ]
+    tx.invoices.insert(invoices)
+    by_account: dict[int, list[Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        by_account[invoice.account_id].append(invoice)
+    for account_id, issued in by_account.items():
+        publish(tx, books, provider, accounts[account_id], [(invoice, current_standing(tx, invoice, provider)) for invoice in issued])
+    events = []
+    for item, invoice in zip(items, invoices, strict=True):
+        key = BillingKey(period=item.period, product=item.product, recorded_at_us=now_us)
+        tx.invoices.bill(invoice.account_id, invoice.id, key)
+        payload = issued_payload(invoice, [], key)
+        events.append(Event(name="invoice.issued", payload=payload, account_id=invoice.account_id, subject_id=invoice.id))
+    write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
+    return [_report(item, invoice) for item, invoice in zip(items, invoices, strict=True)]
+
+
+def _issue_other(tx: Transaction, books: Books, provider: Provider, item: _Ready) -> ItemReport:
+    """A document that concerns another one; what the ledger refuses of it is its own report, the batch goes on."""
+    try:
+        key = BillingKey(period=item.period, product=item.product)
+        invoice = issue_within(tx, books, provider, _lock(tx, item.account_id), item.draft, key=key)
+    except InvalidDocumentError as error:
+        return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
+    except ConflictError as error:
+        return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=(fault("LEDGER", "", str(error)),))
+    return _report(item, invoice)
+
+
+def _report(item: _Ready, invoice: Invoice) -> ItemReport:
+    return ItemReport(position=item.position, outcome=BillingOutcome.ISSUED, invoice_id=invoice.id, number=invoice.number)
+
+
+def _lock(tx: Transaction, account_id: int) -> Account:
+    account = tx.accounts.lock(account_id)
+    if account is None:
+        raise NotFoundError
+    return account
