@@ -114,6 +114,7 @@ def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, account
         "preceding_invoice": {"number": preceding.number, "issue_date": _day(preceding.issue_date), "id": preceding.invoice_id} if preceding else None,
         "note": invoice.note,
         "payment_terms": invoice.payment_terms,
+        "override_reason": invoice.override_reason,
         "vat_rate": invoice.vat_rate,
         "lines": None if invoice.lines is None else [_line_json(line, money) for line in invoice.lines],
         "allowances_charges": [_adjustment_json(item, money) for item in invoice.allowances_charges],

@@ -30,7 +30,7 @@ _NOT_SUMMED = frozenset({"name", "unit_code", "item_id", "order_id", "reason", "
 _SUMMED = ("lines", "allowances_charges", "price_basis", "currency")
 _FIELDS = frozenset(
     "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
-    "period preceding_invoice order_ids note payment_terms".split()
+    "period preceding_invoice order_ids note payment_terms override_reason".split()
 ) | set(_TOTALS)
 _LINE_FIELDS = frozenset("name quantity unit_price vat_category vat_rate unit_code item_id period order_id allowances_charges line_total".split())
 _VAT_FIELDS = frozenset({"vat_category", "vat_rate"})
@@ -129,6 +129,7 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
         order_ids=tuple(_order_id(reader, value, f"order_ids[{index}]") for index, value in enumerate(reader.sequence(source, "order_ids", ""))),
         note=reader.value(source, "note", "", _text, None),
         payment_terms=reader.value(source, "payment_terms", "", _text, None),
+        override_reason=reader.value(source, "override_reason", "", _text, None),
     )
     totals = _check_totals(reader, source, draft)
     if seller and totals:

@@ -153,6 +153,8 @@ class Draft:
     """BT-22."""
     payment_terms: str | None = None
     """BT-20."""
+    override_reason: str | None = None
+    """Why it shall be issued although a rule that may be overridden forbids it; kept with the document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ class Invoice:
     order_ids: tuple[int, ...] | None = None
     note: str | None = None
     payment_terms: str | None = None
+    override_reason: str | None = None
 
     def __post_init__(self) -> None:
         if self.origin is Origin.ISSUED:

@@ -118,8 +118,9 @@ def _due_date(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _preceding(subject: Subject) -> Iterator[tuple[str, str]]:
-    if subject.draft.type_code in {TypeCode.CREDIT_NOTE, TypeCode.DEBIT_NOTE} and subject.draft.preceding_invoice is None:
-        yield "preceding_invoice", "a credit or debit note names the invoice that it corrects"
+    draft = subject.draft
+    if draft.type_code in {TypeCode.CREDIT_NOTE, TypeCode.DEBIT_NOTE} and draft.preceding_invoice is None and not draft.override_reason:
+        yield "preceding_invoice", "a credit or debit note names the invoice that it corrects; where none is known, give an override_reason"
 
 
 def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:

@@ -265,6 +265,7 @@ def close(
         order_ids=draft.order_ids,
         note=draft.note,
         payment_terms=draft.payment_terms,
+        override_reason=draft.override_reason,
     )
 
 

@@ -104,11 +104,11 @@ UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_ha
 INSERT INTO invoice (account_id, invoice_id, wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
   total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
-  preceding_invoice_id, order_ids, note, payment_terms, recorded_at_us)
+  preceding_invoice_id, order_ids, note, payment_terms, override_reason, recorded_at_us)
 VALUES (:account_id, :invoice_id, :wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
   :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
-  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :recorded_at_us);
+  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :recorded_at_us);
 
 -- name: invoice_get
 SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_id;

@@ -8,3 +8,6 @@ CREATE TABLE billing_item (
   PRIMARY KEY (account_id, period, product)
 );
 CREATE INDEX billing_item_invoice ON billing_item (account_id, invoice_id);
+
+-- Why a document was issued although a rule that may be overridden forbids it.
+ALTER TABLE invoice ADD COLUMN override_reason TEXT;
