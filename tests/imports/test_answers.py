@@ -254,12 +254,13 @@ def test_a_file_too_large_for_an_answer_is_not_read(desk: Desk) -> None:
 
 
 def test_an_answer_about_another_document_pays_nothing(desk: Desk) -> None:
-    """An id that here belongs to another number and total: a conflict, and that document's served bytes, paid amounts included, stay as they were."""
+    """A source's id that a document of ours has here: both are listed, the source's under an id of ours, and ours is as it was."""
     desk.lines(desk.file("lines.csv", ["A7,2024-01-01,1,10,x,demo"]))
     served = desk.items(), desk.single(1)
-    said = desk.answers(desk.answer("single.json", single(paid="10.02"), seen=1_800_000_000))
-    assert (said.code, said.outcomes) == (3, {"conflict": 1})
-    assert (desk.items(), desk.single(1)) == served
+    answer = desk.answer("single.json", single(paid="10.02"), seen=1_800_000_000)
+    assert (desk.answers(answer).outcomes, desk.answers(answer).outcomes) == ({"new": 1}, {"unchanged": 1})
+    assert (desk.items()[:1], desk.single(1)) == served
+    assert [(item["invoice_number"], item["id"] == 1) for item in desk.shown()] == [("A7", True), ("1111-100001", False)]
 
 
 def test_a_document_issued_here_stays_closed(desk: Desk) -> None:

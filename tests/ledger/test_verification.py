@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from faktura.bootstrap.books import DIALECTS, open_books
-from faktura.bootstrap.demo import make_demo
+from faktura.bootstrap.demo import fill_demo
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import encoder
 from faktura.domain.draft import parse_draft
@@ -24,7 +24,7 @@ from faktura.ledger.ports import Books
 from faktura.ledger.verification import verify
 
 EUR = Currency("EUR")
-TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item".split()
+TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item issued_number".split()
 
 
 def hear(books: Books, **changes: Any) -> None:
@@ -41,7 +41,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """The demo, and one of everything else: allowances, a partial credit note, part payments, an enrichment, a conflict."""
     folder: Path = tmp_path_factory.mktemp("verify")
     with open_books(Settings(database=DatabaseUrl(path=str(folder / "ledger.db"))), create=True) as opened:
-        make_demo(opened, folder)
+        fill_demo(opened)
         with opened.storage.reading() as tx:
             account = find_account(tx, find_provider(tx, "vpsbg"), "demo")
         line = {"name": "VPS", "quantity": "3", "unit_price": "10.005", "vat_rate": 20, "item_id": "A1", "order_id": 9}
@@ -54,7 +54,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         invoice = issue(opened, account_id=account.id, draft=draft)
         pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")
         credit(opened, account_id=account.id, invoice_id=invoice.id, quantities={1: Decimal(1)}, note="less")
-        hear(opened, amount_total=Decimal("24.69"))
+        hear(opened, amount_total=Decimal("24.69"), tax=7, invoice_number="other")
         items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
         yield opened
@@ -113,7 +113,7 @@ def test_every_changed_value_is_found(books: Books, table: str) -> None:
                 finally:
                     change(books, table, row["rowid_"], column, value)
     assert missed == []
-    assert tried >= 6
+    assert tried >= 3
     assert list(verify(books)) == []
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from faktura.bootstrap.books import DIALECTS, default_series
+from faktura.bootstrap.books import DIALECTS, default_series, open_books
+from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import encoder
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.provider import Provider, hash_token
-from faktura.ledger.accounts import add_account, add_provider, create_token, set_next_wire_id, set_series
+from faktura.ledger.accounts import add_account, add_provider, create_token, set_series
 from faktura.ledger.commands import issue, pay
 from faktura.ledger.importing import record
 from faktura.ledger.ports import Books
@@ -73,28 +78,59 @@ _CHECKDOMAIN_SINGLES = (
 )
 
 
-def make_demo(books: Books, folder: Path) -> dict[str, str]:
-    """Fill an empty ledger, or find the demo in it; the token of each provider's account by dialect name."""
-    path = folder / "tokens.json"
-    with books.storage.reading() as tx:
-        known = {provider.name for provider in tx.providers.all()}
-    if "vpsbg" not in known:
-        _make_vpsbg(books)
-    if "checkdomain" not in known:
-        _make_checkdomain(books)
+@contextmanager
+def open_demo(settings: Settings, folder: Path) -> Iterator[tuple[Books, dict[str, str]]]:
+    """The demo's ledger in a folder, and the token of each provider's account by dialect name.
+
+    The ledger is made aside and moved into place when it is whole, under a lock: a start that is killed, or two at
+    once, leave a whole demo or none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = folder / "ledger.db"
+    with _locked(folder / "lock"):
+        if not ledger.exists():
+            with TemporaryDirectory(dir=folder) as aside:
+                made = Path(aside) / "ledger.db"
+                with open_books(replace(settings, database=DatabaseUrl(path=str(made))), create=True) as books:
+                    fill_demo(books)
+                made.replace(ledger)
+        with open_books(replace(settings, database=DatabaseUrl(path=str(ledger)))) as books:
+            tokens = _tokens(books, folder / "tokens.json")
+    with open_books(replace(settings, database=DatabaseUrl(path=str(ledger)))) as books:
+        yield books, tokens
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def fill_demo(books: Books) -> None:
+    """Both providers in an empty ledger."""
+    _make_vpsbg(books)
+    _make_checkdomain(books)
+
+
+def _tokens(books: Books, path: Path) -> dict[str, str]:
+    """Those of an earlier start that are still good, others anew. Only the demo keeps tokens, readable by its owner alone."""
     tokens = _read_tokens(books, path)
     for name in ("vpsbg", "checkdomain"):
         if name not in tokens:
             tokens[name], _ = create_token(books, provider=name, reference="demo", label="demo")
-    _write_tokens(path, tokens)
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(tokens, file)
+    fresh.replace(path)
     return tokens
 
 
 def _make_vpsbg(books: Books) -> None:
     """Twelve orders, a pro-forma and an invoice each, in the year before the sample; then the sample's two."""
-    provider = _add_provider(books, "vpsbg", _VPSBG_SELLER)
+    provider = _add_provider(books, "vpsbg", _VPSBG_SELLER, next_wire_id=_FIRST_WIRE_ID)
     account = add_account(books, provider="vpsbg", reference="demo", buyer=_VPSBG_BUYER)
-    set_next_wire_id(books, provider="vpsbg", next_wire_id=_FIRST_WIRE_ID)
     set_series(books, provider="vpsbg", name="invoice", next_number=_FIRST_NUMBER)
     for month in range(12):
         day = date(2023, 8, 7) + timedelta(days=30 * month)
@@ -121,7 +157,7 @@ def _make_checkdomain(books: Books) -> None:
         _record(books, provider, item | single)
 
 
-def _add_provider(books: Books, name: str, seller: Party) -> Provider:
+def _add_provider(books: Books, name: str, seller: Party, *, next_wire_id: int = 1) -> Provider:
     dialect = DIALECTS[name]
     defaults = dialect.defaults
     provider = Provider(
@@ -135,7 +171,7 @@ def _add_provider(books: Books, name: str, seller: Party) -> Provider:
         rate_limit=defaults.rate_limit,
         rate_window_seconds=defaults.rate_window_seconds,
     )
-    return add_provider(books, provider=provider, series=default_series(dialect))
+    return add_provider(books, provider=provider, series=default_series(dialect), next_wire_id=next_wire_id)
 
 
 def _record(books: Books, provider: Provider, answer: dict[str, object]) -> None:
@@ -157,10 +193,3 @@ def _read_tokens(books: Books, path: Path) -> dict[str, str]:
         if token_hash and serving.page(token_hash, now_us=books.clock(), skip=0, size=0):
             good[str(name)] = token
     return good
-
-
-def _write_tokens(path: Path, tokens: dict[str, str]) -> None:
-    """Only the demo keeps its tokens, for its next start, and only its owner may read them."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(tokens, file)

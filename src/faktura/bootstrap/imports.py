@@ -94,7 +94,7 @@ def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Re
                 raise InputError(message)
             answer = dialect.parse_answer(path.read_bytes(), provider=provider)
         except (OSError, WireError, InputError) as error:
-            report.fault(f"{path}: {error}")
+            report.fault(_file_fault(path, error))
             continue
         for fault in answer.faults:
             report.fault(f"{path}: item {fault.position}: {fault.message}")
@@ -103,6 +103,11 @@ def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Re
         for heard in answer.documents:
             yield replace(heard, seen_at_us=seen_at_us)
         advance(size)
+
+
+def _file_fault(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason if reason.startswith(str(path)) else f"{path}: {reason}"
 
 
 def import_line_items(books: Books, settings: Settings, *, provider: str, layout: Layout, files: Sequence[Path], report: Report, advance: Advance) -> None:
@@ -133,7 +138,7 @@ def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Re
             kept.append(path)
             _spool_rows(spool, path, len(kept) - 1, layout=layout, report=report, prefixes=prefixes)
         except (OSError, InputError) as error:
-            report.fault(str(error) if str(path) in str(error) else f"{path}: {error}")
+            report.fault(_file_fault(path, error))
             continue
         advance(path.stat().st_size)
     for prefix in prefixes:

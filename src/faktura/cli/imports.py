@@ -165,5 +165,5 @@ def _summarize(report: Report, *, as_json: bool) -> None:
     parts = [f"{count} {name}" for name, count in counts.items() if count]
     typer.echo(f"{', '.join(parts) or 'no documents'}{'' if changed else '; nothing changed'}")
     if report.fault_count:
-        held = f", {report.held_count} invoices held back" if report.held_count else ""
-        typer.echo(f"{report.fault_count} faults{held}: see above", err=True)
+        held = f"; invoices held back: {report.held_count}" if report.held_count else ""
+        typer.echo(f"faults: {report.fault_count}{held}; see above", err=True)

@@ -14,10 +14,10 @@ from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
-from faktura.domain.numbering import NUMBER_MAX, Series
+from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
-from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, revoke_token, set_next_wire_id, set_provider, set_series
+from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, revoke_token, set_provider, set_series
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
@@ -72,9 +72,7 @@ def provider_add(
         type_words=tuple((code, word) for code, word in words if word),
     )
     with books(create=True) as opened:
-        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect]))
-        if next_id:
-            set_next_wire_id(opened, provider=name, next_wire_id=next_id)
+        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect]), next_wire_id=next_id or 1)
     _show_providers([provider], as_json=as_json)
 
 
@@ -173,14 +171,15 @@ def series_set(
     name: Annotated[str, typer.Argument(help="The series' name.")],
     next_number: Annotated[int | None, typer.Option("--next", min=1, max=NUMBER_MAX, help="The next number; never lower than it is.")] = None,
     template: Annotated[str | None, typer.Option(help="Such as {seq:010d} or {year}-{seq:06d}.")] = None,
+    reset: Annotated[Reset | None, typer.Option(help="When the counter starts again at one; year needs {year} in the template.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Set the next number or the template of a series: nobody starts at zero.
+    """Set the next number, the template or the reset of a series: nobody starts at zero.
 
     Example: faktura series set vps invoice --next 1595
     """
     with books() as opened:
-        changed = set_series(opened, provider=provider, name=name, next_number=next_number, template=template)
+        changed = set_series(opened, provider=provider, name=name, next_number=next_number, template=template, reset=reset)
     _show_series([changed], as_json=as_json)
 
 
@@ -198,6 +197,8 @@ def token_create(
 
     Example: faktura token create vps 17850 --label bookkeeping --days 365
     """
+    if expires is not None and days is not None:
+        raise SettingError("give --days or --expires, not both")
     expires_at_us = None
     if expires is not None:
         try:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from faktura.bootstrap.books import DIALECTS, migrate, open_books
-from faktura.bootstrap.demo import make_demo
+from faktura.bootstrap.books import DIALECTS, migrate
+from faktura.bootstrap.demo import open_demo
 from faktura.cli.output import JsonOption, books, print_json
-from faktura.config import DatabaseUrl, read_settings
+from faktura.config import Settings, read_settings
 from faktura.domain.errors import SettingError
+from faktura.ledger.accounts import find_provider
+from faktura.ledger.ports import Books
 from faktura.ledger.verification import verify
 from faktura.server.app import App
 from faktura.server.serve import run
@@ -40,6 +43,9 @@ def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotate
         sys.stdout.flush()
 
     with books() as opened:
+        if settings.default_provider is not None:
+            with opened.storage.reading() as tx:
+                find_provider(tx, settings.default_provider)
         run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
 
 
@@ -53,15 +59,8 @@ def demo_command(
 
     Example: faktura demo --port 0 --data /tmp/demo --json
     """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"the demo's folder cannot be made: {error}"
-        raise SettingError(message) from error
-    settings = replace(read_settings(os.environ), database=DatabaseUrl(path=str(data / "ledger.db")))
-
-    with open_books(settings, create=True) as opened:
-        tokens = make_demo(opened, data)
+    settings = read_settings(os.environ)
+    with _demo(settings, data) as (opened, tokens):
 
         def ready(bound: int) -> None:
             url = _url(host, bound)
@@ -102,6 +101,16 @@ def verify_command(
         typer.echo("\n".join(map(str, found)) or "the ledger is whole")
     if found:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _demo(settings: Settings, data: Path) -> Iterator[tuple[Books, dict[str, str]]]:
+    try:
+        with open_demo(settings, data) as demo:
+            yield demo
+    except OSError as error:
+        message = f"the demo's folder cannot be used: {error}"
+        raise SettingError(message) from error
 
 
 def _url(host: str, port: int) -> str:

@@ -127,6 +127,9 @@ class WireDialect(Protocol):
     """Counts up when the rendering of a stored item or single form changes."""
     defaults: Defaults
 
+    def check_settings(self, provider: Provider) -> None:
+        """SettingError for settings that this API cannot live with."""
+
     def lists(self, type_code: TypeCode | None) -> bool:
         """Whether the API shows documents of this type."""
 

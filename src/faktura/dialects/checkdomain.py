@@ -29,12 +29,13 @@ from faktura.dialects.base import (
 )
 from faktura.dialects.checkdomain_details import render_details
 from faktura.domain.calendar import MICROSECONDS, legal_date, midnight, parse_instant, to_datetime
-from faktura.domain.errors import WireError
+from faktura.domain.errors import SettingError, WireError
 from faktura.domain.invoice import Invoice, InvoiceLine, Origin, TypeCode
 from faktura.domain.money import Currency, parse_decimal
 from faktura.domain.payment import Settlement, Standing
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard, SourceKind
+from faktura.domain.text import is_number_text, shown
 
 LIMIT_DEFAULT = 10
 LIMIT_MAX = 100
@@ -132,6 +133,11 @@ class Checkdomain:
         pro_forma_template="P{year}-{seq:06d}",
         pro_formas_by_order=False,
     )
+
+    def check_settings(self, provider: Provider) -> None:
+        """This API shows no words that a provider could choose."""
+        if provider.type_words:
+            raise SettingError("this API does not show what a document's type is called")
 
     def lists(self, type_code: TypeCode | None) -> bool:
         """Everything but pro-formas (decision in wire.md)."""
@@ -331,6 +337,9 @@ def _parse_item(raw: bytes, provider: Provider, kind: SourceKind) -> Heard:
     if item.id <= 0 or item.id > _ID_MAX:
         message = f"id {item.id} is not a positive BIGINT"
         raise ValueError(message)
+    if not is_number_text(item.invoice_number):
+        message = f"{shown(item.invoice_number)} is not an invoice number"
+        raise ValueError(message)
     money = provider.currency
     total = money.to_minor(item.amount_total)
     sign = -1 if total < 0 else 1  # a negative document is a credit note (decision in wire.md)
@@ -363,9 +372,9 @@ def _parse_item(raw: bytes, provider: Provider, kind: SourceKind) -> Heard:
 
 
 def _parse_detail(detail: _Detail, sign: int, money: Currency) -> InvoiceLine:
-    """A line as stated. Never a net amount: that prices include VAT is inferred (fact 28)."""
+    """A line as stated, with a name that storage can hold. Never a net amount: that prices include VAT is inferred (fact 28)."""
     return InvoiceLine(
-        name=detail.remark or "",
+        name=(detail.remark or "").replace("\x00", ""),
         quantity=sign * parse_decimal(detail.quantity),
         unit_price=parse_decimal(detail.unit_price),
         line_total_minor=sign * money.to_minor(detail.price),

@@ -26,12 +26,13 @@ from faktura.dialects.base import (
     number,
 )
 from faktura.domain.calendar import legal_date, midnight, parse_instant, to_datetime
-from faktura.domain.errors import WireError
+from faktura.domain.errors import SettingError, WireError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard, SourceKind
+from faktura.domain.text import is_number_text, shown
 
 PER_PAGE = 30
 _ROUTE = "v1/invoices"
@@ -109,6 +110,10 @@ class Vpsbg:
         pro_forma_template="{seq:010d}",
         pro_formas_by_order=True,
     )
+
+    def check_settings(self, provider: Provider) -> None:
+        """Every type has a word of its own."""
+        _words(provider)
 
     def lists(self, type_code: TypeCode | None) -> bool:
         """Everything, pro-formas too (fact 4)."""
@@ -266,13 +271,20 @@ def _page_link(path: str, number_or_gap: int | None, page: int) -> dict[str, obj
 
 
 def _words(provider: Provider) -> dict[TypeCode, str]:
-    return _WORDS | dict(provider.type_words)
+    words = _WORDS | dict(provider.type_words)
+    if len(set(words.values())) != len(words):
+        message = f"each type needs a word of its own on the wire, not {', '.join(words.values())}"
+        raise SettingError(message)
+    return words
 
 
 def _parse_item(raw: bytes, provider: Provider) -> Heard:
     item = _item.decode(raw)
     if item.id <= 0 or item.id > _ID_MAX:
         message = f"id {item.id} is not a positive BIGINT"
+        raise ValueError(message)
+    if not is_number_text(item.invoice_number):
+        message = f"{shown(item.invoice_number)} is not an invoice number"
         raise ValueError(message)
     type_code = {word: code for code, word in _words(provider).items()}.get(item.type)
     sign = type_code.sign if type_code else 1

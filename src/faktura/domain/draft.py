@@ -131,6 +131,8 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
         payment_terms=reader.value(source, "payment_terms", "", _text, None),
         override_reason=reader.value(source, "override_reason", "", _text, None),
     )
+    if today and issue_date and issue_date > today:
+        reader.faults.append(fault("ISSUE-DATE", "issue_date", f"{issue_date} is in the future; where the books are kept it is {today}"))
     totals = _check_totals(reader, source, draft)
     if seller and totals:
         # A party that could not be read stands in as "unknown": what it lacks is not another mistake.

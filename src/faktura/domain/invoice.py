@@ -179,6 +179,8 @@ class Invoice:
     """BT-5."""
     recorded_at_us: int
     """When this ledger wrote it."""
+    source_wire_id: int | None = None
+    """The id that a source gave the document, where one did."""
     series: str | None = None
     series_sequence: int | None = None
     """Its place in the series; the number is made of it."""

@@ -18,6 +18,7 @@ from faktura.domain.text import shown
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _ORIGIN = re.compile(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::(\d{{1,5}}))?\Z", re.ASCII)
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::\d{{1,5}})?\Z", re.ASCII)
 _PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
@@ -53,6 +54,10 @@ class Provider:
         origin = _ORIGIN.match(self.public_url or "")
         if self.public_url is not None and not (origin and int(origin.group(1) or 0) <= _PORT_MAX):
             message = f"public_url {self.public_url!r} must be an origin such as https://api.example.com, without a path"
+            raise SettingError(message)
+        bad = [host for host in self.hosts if not _HOST.match(host)]
+        if bad:
+            message = f"{shown(bad[0])} is not a host name such as api.example.com"
             raise SettingError(message)
         if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or not 1 <= self.rate_window_seconds <= RATE_WINDOW_SECONDS_MAX:
             message = f"a rate limit is 0 (off) to {RATE_LIMIT_MAX} requests in a window of 1 to {RATE_WINDOW_SECONDS_MAX} seconds"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 _SHOWN_MAX = 40
+_NUMBER_LENGTH_MAX = 255
 
 
 def is_text(value: object, *, length_max: int) -> bool:
     """A text that is not blank, not too long, and that every database and UTF-8 can hold: no NUL, no lone surrogate."""
     return isinstance(value, str) and bool(value.strip()) and len(value) <= length_max and not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
+
+
+def is_number_text(value: object) -> bool:
+    """A document's number as any source may write it: printable, not blank, at most 255 characters."""
+    return isinstance(value, str) and is_text(value, length_max=_NUMBER_LENGTH_MAX) and value.isprintable()
 
 
 def shown(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
-from faktura.domain.numbering import Series
+from faktura.domain.numbering import Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
@@ -19,11 +19,15 @@ IDS_PER_PROVIDER = 10**10
 SCOPES = ("read", "write")
 
 
-def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]) -> Provider:
-    """Write a provider (its id is given here) and its series; ConflictError when the name is taken."""
+def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...], next_wire_id: int = 1) -> Provider:
+    """Write a provider (its id is given here) and its series; ConflictError when the name is taken.
+
+    `next_wire_id` is the id that its API shows for the first document: no provider starts at one.
+    """
     if provider.dialect not in books.dialects:
         message = f"there is no dialect {provider.dialect!r}; known: {', '.join(sorted(books.dialects))}"
         raise SettingError(message)
+    books.dialects[provider.dialect].check_settings(provider)
     now_us = books.clock()
     with books.storage.writing() as tx:
         if tx.providers.find(provider.name):
@@ -33,7 +37,8 @@ def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]
         tx.providers.insert(provider, created_at_us=now_us, first_id=provider.id * IDS_PER_PROVIDER + 1)
         for item in series:
             tx.series.insert(replace(item, provider_id=provider.id))
-        _journal(tx, books, provider.id, Event(name="provider.added", payload=provider, subject_id=provider.id), now_us)
+        tx.providers.raise_wire_id(provider.id, next_wire_id)
+        _journal(tx, books, provider.id, Event(name="provider.added", payload=[provider, next_wire_id], subject_id=provider.id), now_us)
     return provider
 
 
@@ -155,17 +160,19 @@ def revoke_token(books: Books, *, token_id: int) -> None:
             raise NotFoundError(message)
 
 
-def set_series(books: Books, *, provider: str, name: str, next_number: int | None = None, template: str | None = None) -> Series:
-    """Set a series' next number or template. A counter never goes back: that would repeat numbers."""
+def set_series(books: Books, *, provider: str, name: str, next_number: int | None = None, template: str | None = None, reset: Reset | None = None) -> Series:
+    """Set a series' next number, template, or when it starts again. A counter never goes back: that would repeat numbers."""
     now_us = books.clock()
     with books.storage.writing() as tx:
         owner = find_provider(tx, provider)
         series = {item.name: item for item in tx.series.all(owner.id)}
+        if next_number is None and template is None and reset is None:
+            raise SettingError("nothing to set: give a next number, a template or a reset")
         if name not in series:
             message = f"provider {provider!r} has no series {name!r}; known: {', '.join(series)}"
             raise NotFoundError(message)
         current = tx.series.lock(series[name])
-        changed = replace(current, next_number=next_number or current.next_number, template=template or current.template)
+        changed = replace(current, next_number=next_number or current.next_number, template=template or current.template, reset=reset or current.reset)
         if changed.next_number < current.next_number:
             message = f"series {name!r} has used its numbers up to {current.next_number - 1}; the next cannot be {next_number}"
             raise ConflictError(message)
@@ -174,12 +181,6 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         tx.series.set(changed)
         _journal(tx, books, owner.id, Event(name="series.set", payload=changed), now_us)
     return changed
-
-
-def set_next_wire_id(books: Books, *, provider: str, next_wire_id: int) -> None:
-    """Set the id that the provider's API shows for the next document: no provider starts at one. It never goes back."""
-    with books.storage.writing() as tx:
-        tx.providers.raise_wire_id(find_provider(tx, provider).id, next_wire_id)
 
 
 def _journal(tx: Transaction, books: Books, provider_id: int, event: Event, now_us: int) -> None:

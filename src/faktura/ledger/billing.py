@@ -16,7 +16,7 @@ from faktura.domain.numbering import NumberMethod, take
 from faktura.domain.provider import Account, Provider
 from faktura.domain.text import is_text
 from faktura.ledger.accounts import find_account, find_provider
-from faktura.ledger.commands import close, issue_within, prepare, series_for
+from faktura.ledger.commands import close, issue_within, prepare, series_for, use_numbers
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.ports import BillingKey, Books, Transaction
 from faktura.ledger.standing import current_standing, publish
@@ -168,6 +168,7 @@ def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Ma
         close(books, provider, accounts[item.account_id], draft, series=series, taken=taken.at(place), seq=first + place, issue_date=issue_date, now_us=now_us)
         for place, (item, draft) in enumerate(zip(items, prepared, strict=True))
     ]
+    use_numbers(tx, series, [invoice.number for invoice in invoices])
     tx.invoices.insert(invoices)
     by_account: dict[int, list[Invoice]] = defaultdict(list)
     for invoice in invoices:

@@ -86,7 +86,7 @@ def pay(
         _refuse(_payment_faults(amount_minor, currency, paid_on, today, invoices))
         parts = allocate(amount_minor, dues)
         if invoices and not any(parts):
-            message = f"{', '.join(invoice.number for invoice in invoices)}: nothing is due; without an invoice the payment becomes credit of the account"
+            message = f"{', '.join(invoice.number for invoice in invoices)}: nothing is due"
             raise ConflictError(message)
         settled = [(invoice, part) for invoice, part in zip(invoices, parts, strict=True) if part]
         taken = tx.providers.take(provider.id, ids=1 + len(settled), entries=1)
@@ -130,6 +130,7 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
     seq, issue_date, now_us = _take_number(tx, books, provider, series, draft)
     taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
     invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, issue_date=issue_date, now_us=now_us)
+    use_numbers(tx, series, [invoice.number])
     tx.invoices.insert([invoice])
     allocation = None
     if corrected and settles_minor:
@@ -181,7 +182,14 @@ def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft
 def _corrected(tx: Transaction, account: Account, draft: Draft) -> Invoice | None:
     if draft.type_code is not TypeCode.CREDIT_NOTE or draft.preceding_invoice is None or draft.preceding_invoice.invoice_id is None:
         return None
-    return _get(tx, account.id, draft.preceding_invoice.invoice_id)
+    corrected = _get(tx, account.id, draft.preceding_invoice.invoice_id)
+    if corrected.currency != draft.currency:
+        message = f"{corrected.number} is in {corrected.currency.code}, its credit note in {draft.currency.code}"
+        raise InvalidDocumentError([fault("BR-5", "currency", message)])
+    if corrected.origin is Origin.RECORDED and tx.sources.observed(corrected.account_id, corrected.id) is not None:
+        message = f"document {corrected.number} was recorded with its payments: its source keeps them, and corrects it"
+        raise ConflictError(message)
+    return corrected
 
 
 def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, totals: Totals) -> int:
@@ -267,6 +275,14 @@ def close(
         payment_terms=draft.payment_terms,
         override_reason=draft.override_reason,
     )
+
+
+def use_numbers(tx: Transaction, series: Series, numbers: Sequence[str]) -> None:
+    """Give out numbers; InvalidDocumentError for one that the series gave out before: then nothing may be issued."""
+    again = tx.series.use(series, numbers)
+    if again is not None:
+        message = f"series {series.name} has given out the number {again} already; a number is never used twice"
+        raise InvalidDocumentError([fault("NUMBER-USED", "number", message)])
 
 
 def series_for(tx: Transaction, provider: Provider, type_code: TypeCode) -> Series:

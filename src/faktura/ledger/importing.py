@@ -116,7 +116,11 @@ def _record_round(tx: Transaction, books: Books, provider: Provider, account_id:
 def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice | None:
     """By the source's own id, or where it gives none, by number and type."""
     if invoice.wire_id:
-        return tx.invoices.by_wire_id(account_id, invoice.wire_id)
+        known = tx.invoices.by_source_wire_id(account_id, invoice.wire_id)
+        if known is None:  # our own document, come back to us
+            ours = tx.invoices.by_wire_id(account_id, invoice.wire_id)
+            known = ours if ours and ours.source_wire_id is None and (ours.number, ours.type_code) == (invoice.number, invoice.type_code) else None
+        return known
     return next((item for item in tx.invoices.by_number(account_id, invoice.number) if item.type_code == invoice.type_code), None)
 
 
@@ -135,7 +139,10 @@ def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Hear
 def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
     now_us = books.clock()
     tx.providers.raise_wire_id(provider.id, 1 + max(heard.invoice.wire_id for heard in documents))
-    own_ids = sum(1 for heard in documents if not heard.invoice.wire_id)
+    # A source's id is taken over, unless a document of ours has it: then this one gets an id of ours, too.
+    given = [heard.invoice.wire_id for heard in documents]
+    kept = [wire_id if wire_id and tx.invoices.by_wire_id(account_id, wire_id) is None else 0 for wire_id in given]
+    own_ids = kept.count(0)
     count = len(documents)
     taken = tx.providers.take(provider.id, ids=2 * count, wire_ids=own_ids, entries=count)
     next_wire_id = iter(range(taken.first_wire_id, taken.first_wire_id + own_ids))
@@ -144,7 +151,8 @@ def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: in
             heard.invoice,
             id=taken.first_id + place,
             account_id=account_id,
-            wire_id=heard.invoice.wire_id or next(next_wire_id),
+            wire_id=kept[place] or next(next_wire_id),
+            source_wire_id=given[place] or None,
             recorded_at_us=now_us,
         )
         for place, heard in enumerate(documents)
@@ -179,7 +187,7 @@ def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again
         added=tx.sources.added(known, comparison.enriched),
         lines=comparison.enriched.lines if known.lines is None else None,
         vat_breakdown=comparison.enriched.vat_breakdown if not known.vat_breakdown and comparison.enriched.vat_breakdown else None,
-        differences=comparison.differences if item.is_new_word else (),
+        differences=tuple(sorted(comparison.differences, key=lambda item: item.term)) if item.is_new_word else (),
     )
     tx.sources.insert(word, item.heard.body, account_id=known.account_id, invoice_id=known.id, source_id=taken.first_id, recorded_at_us=now_us)
     tx.sources.insert_parts(known, word)

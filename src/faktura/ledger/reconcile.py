@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from faktura.domain.calendar import to_datetime
 from faktura.domain.invoice import Invoice, InvoiceLine
-from faktura.domain.money import canonical
+from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import Difference, Heard, Outcome, SourceKind
+from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import KnownSource
 
 _TERMS = (
@@ -18,6 +19,7 @@ _TERMS = (
 ).split()
 """Facts: what a source may add to when it was unknown, and must not change once it was said."""
 
+_LINES_SHOWN_MAX = 20
 _IDENTITY = {"number", "type_code", "total_with_vat"}
 """Whoever contradicts one of these may be speaking of another document."""
 
@@ -91,7 +93,8 @@ def _compare_parts(known: Invoice, heard: Invoice, added: dict[str, object], dif
         if not known.vat_breakdown:
             added["vat_breakdown"] = heard.vat_breakdown
         elif set(known.vat_breakdown) != set(heard.vat_breakdown):
-            differences.append(Difference(term="vat_breakdown", kept=str(known.vat_breakdown), heard=str(heard.vat_breakdown)))
+            kept, said = (_breakdown_text(item.vat_breakdown, known.currency) for item in (known, heard))
+            differences.append(Difference(term="vat_breakdown", kept=kept, heard=said))
 
 
 def _corrects_created(known: Invoice, heard: Heard, sources: list[KnownSource]) -> bool:
@@ -133,6 +136,17 @@ def _difference(known: Invoice, term: str, before: object, now: object) -> Diffe
     return Difference(term=term, kept=str(before), heard=str(now))
 
 
+def _breakdown_text(groups: tuple[VatBreakdown, ...], currency: Currency) -> str:
+    return "; ".join(
+        f"{canonical(group.rate)} % of {'unknown' if group.taxable_amount_minor is None else currency.format(group.taxable_amount_minor)}" for group in groups
+    )
+
+
 def _lines_text(lines: tuple[InvoiceLine, ...]) -> str:
-    shown = "; ".join(f"{canonical(line.quantity)} x {canonical(line.unit_price)} {line.name}" for line in lines[:20])
-    return f"{len(lines)} lines: {shown}" if len(lines) <= 20 else f"{len(lines)} lines: {shown}; …"  # noqa: PLR2004 - enough to recognise
+    shown = "; ".join(_line_text(line) for line in lines[:_LINES_SHOWN_MAX])
+    return shown if len(lines) <= _LINES_SHOWN_MAX else f"{len(lines)} lines: {shown}; …"
+
+
+def _line_text(line: InvoiceLine) -> str:
+    rate = f" at {canonical(line.vat.rate)} %" if line.vat else ""
+    return f"{canonical(line.quantity)} x {canonical(line.unit_price)} {line.name}{rate}"

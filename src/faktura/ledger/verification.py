@@ -47,6 +47,9 @@ def verify(books: Books) -> Iterator[Finding]:
             yield from _verify_journal(tx, books, provider, accounted)
             for series in tx.series.all(provider.id):
                 yield from _readable(f"series {series.name} of {provider.name}", _verify_series(tx, provider, series))
+            issued = sum(rows["issued"] for rows in accounted.values())
+            if tx.series.used_count(provider.id) != issued:
+                yield Finding(where=f"numbers of {provider.name}", message=f"{tx.series.used_count(provider.id)} were given out, {issued} documents bear one")
             for account in tx.accounts.all(provider.id):
                 yield from _verify_account(tx, account, accounted.get(account.id, Counter()))
 
@@ -84,7 +87,7 @@ def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: Jour
     where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
     payload: object = None
     if entry.event == "invoice.issued":
-        payload, problems = _issued(tx, account_id, subject_id, rows)
+        payload, problems = _issued(tx, provider, account_id, subject_id, rows)
     elif entry.event == "invoice.recorded":
         payload, problems = _recorded(tx, entry, rows)
     elif entry.event == "source.heard":
@@ -103,15 +106,18 @@ def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: Jour
         yield from _verify_standing(tx, books.dialects[provider.dialect], provider, account_id, subject_id)
 
 
-def _issued(tx: Transaction, account_id: int, invoice_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
+def _issued(tx: Transaction, provider: Provider, account_id: int, invoice_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
     invoice = tx.audit.written_invoice(account_id, invoice_id)
     if invoice is None:
         return None, ["the document is missing"]
     allocations = tx.audit.allocations(account_id, invoice_id)
     _count_parts(invoice, rows)
     key = tx.audit.billing_key(account_id, invoice_id)
-    rows.update(invoice=1, allocation=len(allocations), billing_item=int(key is not None), listing=1)
-    return issued_payload(invoice, allocations, key), _arithmetic(invoice)
+    rows.update(invoice=1, issued=1, allocation=len(allocations), billing_item=int(key is not None), listing=1)
+    problems = _arithmetic(invoice)
+    if not tx.series.is_used(provider.id, invoice.series or "", invoice.number):
+        problems.append("its number is not among those given out")
+    return issued_payload(invoice, allocations, key), problems
 
 
 def _recorded(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:

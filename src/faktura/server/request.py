@@ -42,7 +42,7 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
     for name, value in scope["headers"]:
         if name == b"authorization":
             authorization.append(value)
-        elif name in {b"host", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}:
+        elif name in {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}:
             found.setdefault(name, value)
     peer = scope["client"][0] if scope.get("client") else ""
     scheme, host = scope["scheme"], _text(found.get(b"host"))
@@ -50,6 +50,9 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         forwarded = _text(found.get(b"x-forwarded-proto")).split(",")[0].strip()
         scheme = forwarded if forwarded in {"http", "https"} else scheme
         host = _text(found.get(b"x-forwarded-host")).split(",")[0].strip() or host
+        # The nearest address that no proxy of ours has: what stands before it, the caller may have made up.
+        hops = [hop.strip() for hop in _text(found.get(b"x-forwarded-for")).split(",") if hop.strip()]
+        peer = next((hop for hop in reversed(hops) if not _is_trusted(hop, trusted_proxies)), peer)
     if not _HOST.match(host):
         server = scope.get("server") or ("localhost", None)
         host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])

@@ -71,6 +71,10 @@ class InvoiceRows:
         """The account's document of that wire id."""
         return self._whole(self._driver.one("invoice_by_wire_id", account_id=account_id, wire_id=wire_id))
 
+    def by_source_wire_id(self, account_id: int, wire_id: int) -> Invoice | None:
+        """The account's document to which a source gave that id."""
+        return self._whole(self._driver.one("invoice_by_source_wire_id", account_id=account_id, wire_id=wire_id))
+
     def by_number(self, account_id: int, number: str) -> list[Invoice]:
         """The account's documents of that number: one for each type, or what a source repeated."""
         rows = self._driver.all("invoice_by_number", account_id=account_id, number=number)

@@ -118,3 +118,21 @@ class SeriesRows:
         """All jumps of a series: (first number not used, next one used)."""
         rows = self._driver.all("series_jump_all", provider_id=series.provider_id, name=series.name)
         return [(row["from_number"], row["to_number"]) for row in rows]
+
+    def use(self, series: Series, numbers: Sequence[str]) -> str | None:
+        """Keep that numbers are given out; the first that was before, and then none is kept. The caller holds the series' lock."""
+        for number in numbers:
+            if self.is_used(series.provider_id, series.name, number):
+                return number
+        rows = [{"provider_id": series.provider_id, "series": series.name, "number": number} for number in numbers]
+        self._driver.many("issued_number_insert", rows)
+        return None
+
+    def is_used(self, provider_id: int, series: str, number: str) -> bool:
+        """Whether the series has given out that number."""
+        return self._driver.one("issued_number_get", provider_id=provider_id, series=series, number=number) is not None
+
+    def used_count(self, provider_id: int) -> int:
+        """How many numbers all series of a provider have given out."""
+        row = self._driver.one("issued_number_count", provider_id=provider_id)
+        return 0 if row is None else int(row["numbers"])

@@ -19,7 +19,7 @@ from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 Row = Mapping[str, Any]
 
 _PLAIN_COLUMNS = (
-    "account_id wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
+    "account_id wire_id source_wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
     "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason recorded_at_us"
 ).split()
 

@@ -48,6 +48,15 @@ UPDATE series SET next_number = next_number WHERE provider_id = :provider_id AND
 UPDATE series SET next_number = :next_number, last_date = :last_date, template = :template, reset = :reset
 WHERE provider_id = :provider_id AND name = :name;
 
+-- name: issued_number_insert
+INSERT INTO issued_number (provider_id, series, number) VALUES (:provider_id, :series, :number);
+
+-- name: issued_number_get
+SELECT number FROM issued_number WHERE provider_id = :provider_id AND series = :series AND number = :number;
+
+-- name: issued_number_count
+SELECT COUNT(*) AS numbers FROM issued_number WHERE provider_id = :provider_id;
+
 -- name: series_jump_insert
 INSERT INTO series_jump (provider_id, name, from_number, to_number, recorded_at_us)
 VALUES (:provider_id, :name, :from_number, :to_number, :recorded_at_us);
@@ -101,11 +110,11 @@ SELECT token_id FROM token WHERE token_id = :token_id;
 UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash;
 
 -- name: invoice_insert
-INSERT INTO invoice (account_id, invoice_id, wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
+INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
   total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
   preceding_invoice_id, order_ids, note, payment_terms, override_reason, recorded_at_us)
-VALUES (:account_id, :invoice_id, :wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
+VALUES (:account_id, :invoice_id, :wire_id, :source_wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
   :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
   :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :recorded_at_us);
@@ -115,6 +124,9 @@ SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_i
 
 -- name: invoice_by_wire_id
 SELECT * FROM invoice WHERE account_id = :account_id AND wire_id = :wire_id;
+
+-- name: invoice_by_source_wire_id
+SELECT * FROM invoice WHERE account_id = :account_id AND source_wire_id = :wire_id ORDER BY invoice_id;
 
 -- name: invoice_by_number
 SELECT * FROM invoice WHERE account_id = :account_id AND number = :number ORDER BY invoice_id;
@@ -265,15 +277,16 @@ ORDER BY l.ordinal DESC;
 
 -- name: serve_search
 -- Each row carries the exact total; the pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
-SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.item, l.invoice_id, l.total
+SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.item, l.invoice_id, hit.total
 FROM token t
 JOIN account a ON a.account_id = t.account_id
 LEFT JOIN (
-  SELECT account_id, ordinal, dialect_version, item, invoice_id, COUNT(*) OVER () AS total
+  SELECT account_id, ordinal, COUNT(*) OVER () AS total
   FROM listing
   WHERE account_id = (SELECT account_id FROM token WHERE token_hash = :token_hash) AND ordinal IS NOT NULL AND number_folded LIKE :pattern ESCAPE '\'
   ORDER BY ordinal DESC LIMIT :size OFFSET :skip
-) l ON l.account_id = a.account_id
+) hit ON hit.account_id = a.account_id
+LEFT JOIN listing l ON l.account_id = hit.account_id AND l.ordinal = hit.ordinal
 WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
 ORDER BY l.ordinal DESC;
 
@@ -301,7 +314,7 @@ SELECT * FROM observation WHERE account_id = :account_id AND source_id = :source
 SELECT * FROM enrichment WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id ORDER BY term;
 
 -- name: audit_conflict
-SELECT * FROM conflict WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id;
+SELECT * FROM conflict WHERE account_id = :account_id AND source_id = :source_id AND invoice_id = :invoice_id ORDER BY term;
 
 -- name: audit_payment
 SELECT * FROM payment WHERE account_id = :account_id AND payment_id = :payment_id;

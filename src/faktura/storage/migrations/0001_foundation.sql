@@ -45,6 +45,14 @@ CREATE TABLE series_jump (
   PRIMARY KEY (provider_id, name, from_number)
 );
 
+-- Every number that a series has given out, over all accounts of the provider: none is ever given out again.
+CREATE TABLE issued_number (
+  provider_id BIGINT NOT NULL,
+  series TEXT NOT NULL,
+  number TEXT NOT NULL,
+  PRIMARY KEY (provider_id, series, number)
+);
+
 -- The provider's names for its customers. Shared, so that `account` needs no unique constraint without account_id.
 CREATE TABLE account_reference (
   provider_id BIGINT NOT NULL,
@@ -84,6 +92,8 @@ CREATE TABLE invoice (
   account_id BIGINT NOT NULL,
   invoice_id BIGINT NOT NULL,
   wire_id BIGINT NOT NULL,
+  -- The id that a source gave. `wire_id` is the same, unless a document of ours had that id already.
+  source_wire_id BIGINT,
   origin TEXT NOT NULL CHECK (origin IN ('issued', 'recorded')),
   type_code BIGINT,
   source_type TEXT,
@@ -121,7 +131,8 @@ CREATE TABLE invoice (
   -- A recorded document has no series of ours, and NULLs are distinct: its source may repeat numbers.
   UNIQUE (account_id, series, number)
 );
-CREATE INDEX invoice_number ON invoice (account_id, number);
+CREATE INDEX invoice_number ON invoice (account_id, number, invoice_id);
+CREATE INDEX invoice_source_wire_id ON invoice (account_id, source_wire_id);
 CREATE INDEX invoice_by_id ON invoice (invoice_id);
 CREATE INDEX invoice_preceding ON invoice (account_id, preceding_invoice_id);
 
