@@ -19,7 +19,8 @@ from faktura.domain.numbering import Reset
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, hash_token
 from faktura.ledger.accounts import set_series
-from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.commands import credit, issue
+from faktura.ledger.payments import pay
 from faktura.ledger.queries import get_invoice
 
 EUR = Currency("EUR")

@@ -23,8 +23,9 @@ from faktura.domain.party import Party
 from faktura.domain.provider import Provider, hash_token
 from faktura.ledger.accounts import add_account, add_provider, create_token
 from faktura.ledger.billing import BillingItem, run_billing
-from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.commands import credit, issue
 from faktura.ledger.importing import record
+from faktura.ledger.payments import pay
 from faktura.ledger.queries import get_invoice
 from faktura.ledger.verification import verify
 

@@ -18,8 +18,9 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.billing import BillingItem, run_billing
-from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.commands import credit, issue
 from faktura.ledger.importing import record
+from faktura.ledger.payments import pay
 from faktura.ledger.ports import Books
 from faktura.ledger.verification import verify
 

@@ -20,7 +20,8 @@ from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
 from faktura.domain.invoice import Invoice
 from faktura.domain.money import Currency
-from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.commands import credit, issue
+from faktura.ledger.payments import pay
 
 EUR = Currency("EUR")
 Serve = Callable[..., AbstractContextManager[tuple[Site, subprocess.Popen[str]]]]

@@ -23,8 +23,9 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.provider import Provider, hash_token
 from faktura.ledger.accounts import add_account, add_provider, create_token, set_series
-from faktura.ledger.commands import issue, pay
+from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
+from faktura.ledger.payments import pay
 from faktura.ledger.ports import Books
 
 _EUR = Currency("EUR")

@@ -10,7 +10,8 @@ import typer
 from faktura import __version__
 from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
-from faktura.cli.invoices import credit_command, invoices, pay_command
+from faktura.cli.invoices import credit_command, invoices
+from faktura.cli.payments import allocate_command, deposit_command, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
 from faktura.cli.servers import demo_command, migrate_command, serve_command, verify_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
@@ -33,6 +34,8 @@ app.add_typer(series, name="series")
 app.add_typer(tokens, name="token")
 app.add_typer(invoices, name="invoice")
 app.command("pay")(pay_command)
+app.command("deposit")(deposit_command)
+app.command("allocate")(allocate_command)
 app.command("credit")(credit_command)
 app.command("bill")(bill_command)
 app.command("import")(import_command)

@@ -12,13 +12,13 @@ from typing import Annotated
 
 import typer
 
-from faktura.cli.output import ID_MAX, JsonOption, amount, books, invoice_json, print_json, print_table, shown
-from faktura.domain.calendar import legal_date, parse_date
+from faktura.cli.output import ID_MAX, JsonOption, books, invoice_json, print_json, print_table, shown
+from faktura.domain.calendar import legal_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
 from faktura.domain.money import canonical, parse_decimal
 from faktura.ledger.accounts import find_account, find_provider
-from faktura.ledger.commands import credit, issue, pay
+from faktura.ledger.commands import credit, issue
 from faktura.ledger.queries import Statement, get_invoice, list_invoices
 
 invoices = typer.Typer(no_args_is_help=True, help="Invoices, pro-formas, credit and debit notes.")
@@ -97,55 +97,6 @@ def invoice_show(
     """
     with books() as opened:
         _show(get_invoice(opened, invoice_id=invoice_id), as_json=as_json)
-
-
-def pay_command(
-    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id of what is paid.")],
-    paid: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 108 or 10.02, in the document's currency.")],
-    also: Annotated[
-        list[int] | None, typer.Option("--also", min=1, max=ID_MAX, help="Another document that the payment covers, after the first; repeatable.")
-    ] = None,
-    on: Annotated[str | None, typer.Option("--date", help="Value date; default today.")] = None,
-    reference: Annotated[str | None, typer.Option(help="The bank's reference.")] = None,
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Record a payment. What is over becomes credit of the account.
-
-    Example: faktura pay 10000000027 108 --date 2024-09-01 --reference "SEPA 4711"
-    """
-    with books() as opened:
-        target = get_invoice(opened, invoice_id=invoice_id)
-        money = target.invoice.currency
-        try:
-            amount_minor = money.to_minor(parse_decimal(paid))
-            paid_on = parse_date(on) if on else None
-        except ValueError as error:
-            raise SettingError(str(error)) from error
-        result = pay(
-            opened,
-            account_id=target.account.id,
-            amount_minor=amount_minor,
-            currency=money,
-            paid_on=paid_on,
-            invoice_ids=[invoice_id, *(also or ())],
-            reference=reference,
-        )
-        if as_json:
-            print_json(
-                {
-                    "id": result.payment.id,
-                    "amount": amount(result.payment.amount_minor, money),
-                    "paid_on": result.payment.paid_on.isoformat(),
-                    "allocations": [{"invoice_id": item.invoice_id, "amount": amount(item.amount_minor, money)} for item in result.allocations],
-                    "credit": amount(result.credit_minor, money),
-                }
-            )
-            return
-        for item in result.allocations:
-            settled = get_invoice(opened, invoice_id=item.invoice_id)
-            typer.echo(f"{settled.invoice.number}: {money.format(item.amount_minor)} paid, {shown(settled.standing.due_minor, money)} due")
-        if result.credit_minor:
-            typer.echo(f"{money.format(result.credit_minor)} is credit of the account")
 
 
 def credit_command(

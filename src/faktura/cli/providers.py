@@ -17,7 +17,7 @@ from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
-from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, revoke_token, set_provider, set_series
+from faktura.ledger.accounts import add_account, add_provider, create_token, find_account, find_provider, revoke_token, set_provider, set_series
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
@@ -152,6 +152,32 @@ def account_list(provider: Annotated[str, typer.Argument(help="The provider's na
     with books() as opened, opened.storage.reading() as tx:
         found = tx.accounts.all(find_provider(tx, provider).id)
     _show_accounts(found, as_json=as_json)
+
+
+@accounts.command("show")
+def account_show(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    reference: Annotated[str, typer.Argument(help="The account's reference.")],
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Show an account and the payments that are credit of it.
+
+    Example: faktura account show vps 17850
+    """
+    with books() as opened, opened.storage.reading() as tx:
+        account = find_account(tx, find_provider(tx, provider), reference)
+        credit = tx.payments.credit(account.id)
+    if as_json:
+        payments = [
+            {"id": item.payment_id, "paid_on": item.paid_on.isoformat(), "currency": item.currency.code, "credit": item.currency.to_decimal(item.credit_minor)}
+            for item in credit
+        ]
+        buyer = account.buyer.to_mapping() if account.buyer else None
+        print_json({"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer, "credit": payments})
+        return
+    _show_accounts([account], as_json=False)
+    if credit:
+        print_table(["payment", "paid on", "credit"], [[item.payment_id, item.paid_on, item.currency.format(item.credit_minor)] for item in credit])
 
 
 @series.command("list")

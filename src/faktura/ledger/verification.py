@@ -85,17 +85,10 @@ def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: Jour
         return
     rows = accounted.setdefault(account_id, Counter())
     where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
-    payload: object = None
-    if entry.event == "invoice.issued":
-        payload, problems = _issued(tx, provider, account_id, subject_id, rows)
-    elif entry.event == "invoice.recorded":
-        payload, problems = _recorded(tx, entry, rows)
-    elif entry.event == "source.heard":
-        payload, problems = _heard(tx, entry, rows)
-    elif entry.event == "payment.recorded":
-        payload, problems = _paid(tx, account_id, subject_id, rows)
-    else:
+    read = _READERS.get(entry.event)
+    if read is None:
         return
+    payload, problems = read(tx, provider, entry, rows)
     for problem in problems:
         yield Finding(where=where, message=problem)
     if payload is not None and digest(payload) != entry.digest:
@@ -106,7 +99,8 @@ def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: Jour
         yield from _verify_standing(tx, books.dialects[provider.dialect], provider, account_id, subject_id)
 
 
-def _issued(tx: Transaction, provider: Provider, account_id: int, invoice_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
+def _issued(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    account_id, invoice_id = entry.account_id or 0, entry.subject_id or 0
     invoice = tx.audit.written_invoice(account_id, invoice_id)
     if invoice is None:
         return None, ["the document is missing"]
@@ -120,19 +114,19 @@ def _issued(tx: Transaction, provider: Provider, account_id: int, invoice_id: in
     return issued_payload(invoice, allocations, key), problems
 
 
-def _recorded(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+def _recorded(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
     account_id, invoice_id = entry.account_id or 0, entry.subject_id or 0
     invoice = tx.audit.written_invoice(account_id, invoice_id)
     source_id = tx.audit.first_source(account_id, invoice_id)
     if invoice is None or source_id is None:
         return None, ["the document or its source is missing"]
-    word, problems = _heard(tx, replace(entry, subject_id=source_id), rows)
+    word, problems = _heard(tx, provider, replace(entry, subject_id=source_id), rows)
     _count_parts(invoice, rows)
     rows.update(invoice=1, listing=1)
     return [invoice, word], problems
 
 
-def _heard(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+def _heard(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
     written = tx.audit.written_word(entry.account_id or 0, entry.subject_id or 0)
     if written is None:
         return None, ["the source is missing"]
@@ -148,14 +142,30 @@ def _heard(tx: Transaction, entry: JournalEntry, rows: Counter[str]) -> tuple[ob
     return word, problems
 
 
-def _paid(tx: Transaction, account_id: int, payment_id: int, rows: Counter[str]) -> tuple[object, list[str]]:
-    payment = tx.audit.payment(account_id, payment_id)
+def _paid(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    account_id, payment_id = entry.account_id or 0, entry.subject_id or 0
+    payment = tx.payments.get(account_id, payment_id)
     if payment is None:
         return None, ["the payment is missing"]
-    allocations = tx.audit.allocations(account_id, payment_id)
-    rows.update(payment=1, allocation=len(allocations))
-    beyond = sum(item.amount_minor for item in allocations) > payment.amount_minor
-    return [payment, *allocations], ["more is allocated than was paid"] if beyond else []
+    rows.update(payment=1)
+    beyond = tx.payments.allocated_minor(account_id, payment_id) > payment.amount_minor
+    return payment, ["more is allocated than was paid"] if beyond else []
+
+
+def _allocated(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    allocation = tx.audit.allocation(entry.account_id or 0, entry.subject_id or 0)
+    rows.update(allocation=1)
+    return allocation, [] if allocation else ["the allocation is missing"]
+
+
+_READERS = {
+    "invoice.issued": _issued,
+    "invoice.recorded": _recorded,
+    "source.heard": _heard,
+    "payment.recorded": _paid,
+    "payment.allocated": _allocated,
+}
+"""How the payload of each event about facts is made again: (payload, what is wrong with its rows)."""
 
 
 def _count_parts(invoice: Invoice, rows: Counter[str]) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from datetime import date
 
 from faktura.domain.invoice import Invoice
-from faktura.domain.money import Currency
 from faktura.domain.numbering import Reset, Series
-from faktura.domain.payment import Allocation, Payment
+from faktura.domain.payment import Allocation
 from faktura.domain.recorded import Difference, SourceKind, SourceWord
 from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow, WrittenWord
 from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
-from faktura.storage.rows import to_standing
+from faktura.storage.rows import to_allocation, to_standing
 
 _BATCH = 1000
 
@@ -83,20 +82,10 @@ class AuditRows:
         rows = self._driver.all("source_of_invoice", account_id=account_id, invoice_id=invoice_id)
         return rows[0]["source_id"] if rows else None
 
-    def payment(self, account_id: int, payment_id: int) -> Payment | None:
-        """A payment as written."""
-        row = self._driver.one("audit_payment", account_id=account_id, payment_id=payment_id)
-        if row is None:
-            return None
-        return Payment(
-            id=row["payment_id"],
-            account_id=row["account_id"],
-            amount_minor=row["amount_minor"],
-            currency=Currency(row["currency"]),
-            paid_on=date.fromisoformat(row["paid_on"]),
-            recorded_at_us=row["recorded_at_us"],
-            reference=row["reference"],
-        )
+    def allocation(self, account_id: int, allocation_id: int) -> Allocation | None:
+        """An allocation as written."""
+        row = self._driver.one("audit_allocation", account_id=account_id, allocation_id=allocation_id)
+        return None if row is None else to_allocation(row)
 
     def billing_key(self, account_id: int, invoice_id: int) -> BillingKey | None:
         """What a document bills, if a billing run issued it."""
@@ -105,19 +94,7 @@ class AuditRows:
 
     def allocations(self, account_id: int, source_id: int) -> list[Allocation]:
         """What a payment or credit note was allocated to, as written."""
-        return [
-            Allocation(
-                id=row["allocation_id"],
-                account_id=row["account_id"],
-                invoice_id=row["invoice_id"],
-                amount_minor=row["amount_minor"],
-                payment_id=row["payment_id"],
-                credit_note_id=row["credit_note_id"],
-                allocated_on=date.fromisoformat(row["allocated_on"]),
-                recorded_at_us=row["recorded_at_us"],
-            )
-            for row in self._driver.all("audit_allocations", account_id=account_id, source_id=source_id)
-        ]
+        return [to_allocation(row) for row in self._driver.all("audit_allocations", account_id=account_id, source_id=source_id)]
 
     def listing(self, account_id: int, invoice_id: int) -> ListingRow | None:
         """A document's standing as stored."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from faktura.domain.money import Currency
 from faktura.domain.payment import Allocation, Payment
+from faktura.ledger.ports import PaymentCredit
 from faktura.storage.driver import Driver
+from faktura.storage.rows import to_payment
 
 
 class PaymentRows:
@@ -49,3 +52,30 @@ class PaymentRows:
         """Amount and value date of what settles a document, or of what a credit note settled."""
         rows = self._driver.all("allocation_of_invoice", account_id=account_id, invoice_id=invoice_id)
         return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in rows]
+
+    def get(self, account_id: int, payment_id: int) -> Payment | None:
+        """The account's payment of that id."""
+        row = self._driver.one("audit_payment", account_id=account_id, payment_id=payment_id)
+        return None if row is None else to_payment(row)
+
+    def allocated_minor(self, account_id: int, payment_id: int) -> int:
+        """How much of a payment is allocated."""
+        row = self._driver.one("payment_allocated", account_id=account_id, payment_id=payment_id)
+        return 0 if row is None else int(row["allocated_minor"])
+
+    def is_repeated(self, account_id: int, *, reference: str, amount_minor: int, paid_on: date) -> bool:
+        """Whether a payment of that reference, amount and date is recorded already."""
+        key = {"account_id": account_id, "reference": reference, "amount_minor": amount_minor, "paid_on": paid_on.isoformat()}
+        return self._driver.one("payment_repeated", **key) is not None
+
+    def credit(self, account_id: int) -> list[PaymentCredit]:
+        """Payments that are not used up, oldest first."""
+        return [
+            PaymentCredit(
+                payment_id=row["payment_id"],
+                currency=Currency(row["currency"]),
+                paid_on=date.fromisoformat(row["paid_on"]),
+                credit_minor=row["amount_minor"] - row["allocated_minor"],
+            )
+            for row in self._driver.all("payment_credit", account_id=account_id)
+        ]

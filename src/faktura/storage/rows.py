@@ -12,7 +12,7 @@ from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin
 from faktura.domain.money import Currency, canonical
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.payment import Settlement, Standing
+from faktura.domain.payment import Allocation, Payment, Settlement, Standing
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
@@ -255,6 +255,33 @@ def to_token(row: Row) -> Token:
         expires_at_us=row["expires_at_us"],
         revoked_at_us=row["revoked_at_us"],
         last_used_at_us=row["last_used_at_us"],
+    )
+
+
+def to_payment(row: Row) -> Payment:
+    """The payment of a row."""
+    return Payment(
+        id=row["payment_id"],
+        account_id=row["account_id"],
+        amount_minor=row["amount_minor"],
+        currency=Currency(row["currency"]),
+        paid_on=date.fromisoformat(row["paid_on"]),
+        recorded_at_us=row["recorded_at_us"],
+        reference=row["reference"],
+    )
+
+
+def to_allocation(row: Row) -> Allocation:
+    """The allocation of a row."""
+    return Allocation(
+        id=row["allocation_id"],
+        account_id=row["account_id"],
+        invoice_id=row["invoice_id"],
+        amount_minor=row["amount_minor"],
+        payment_id=row["payment_id"],
+        credit_note_id=row["credit_note_id"],
+        allocated_on=date.fromisoformat(row["allocated_on"]),
+        recorded_at_us=row["recorded_at_us"],
     )
 
 

@@ -180,6 +180,21 @@ SELECT * FROM vat_breakdown WHERE account_id = :account_id AND invoice_id = :inv
 INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, recorded_at_us)
 VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :recorded_at_us);
 
+-- name: payment_repeated
+SELECT payment_id FROM payment
+WHERE account_id = :account_id AND reference = :reference AND amount_minor = :amount_minor AND paid_on = :paid_on LIMIT 1;
+
+-- name: payment_allocated
+SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) AS allocated_minor FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
+
+-- name: payment_credit
+-- Payments that are not used up, oldest first.
+SELECT p.payment_id, p.currency, p.paid_on, p.amount_minor, CAST(COALESCE(SUM(al.amount_minor), 0) AS BIGINT) AS allocated_minor
+FROM payment p LEFT JOIN allocation al ON al.account_id = p.account_id AND al.payment_id = p.payment_id
+WHERE p.account_id = :account_id
+GROUP BY p.payment_id, p.currency, p.paid_on, p.amount_minor
+HAVING p.amount_minor > COALESCE(SUM(al.amount_minor), 0) ORDER BY p.payment_id;
+
 -- name: allocation_insert
 INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
 VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, :amount_minor, :allocated_on, :recorded_at_us);
@@ -321,6 +336,9 @@ SELECT * FROM payment WHERE account_id = :account_id AND payment_id = :payment_i
 
 -- name: audit_allocations
 SELECT * FROM allocation WHERE account_id = :account_id AND (payment_id = :source_id OR credit_note_id = :source_id) ORDER BY allocation_id;
+
+-- name: audit_allocation
+SELECT * FROM allocation WHERE account_id = :account_id AND allocation_id = :allocation_id;
 
 -- name: audit_listing
 SELECT * FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;

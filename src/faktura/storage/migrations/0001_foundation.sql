@@ -206,6 +206,8 @@ CREATE TABLE allocation (
   CHECK ((payment_id IS NULL) <> (credit_note_id IS NULL))
 );
 CREATE INDEX allocation_invoice ON allocation (account_id, invoice_id);
+CREATE INDEX allocation_payment ON allocation (account_id, payment_id);
+CREATE INDEX payment_reference ON payment (account_id, reference);
 CREATE INDEX allocation_credit_note ON allocation (account_id, credit_note_id);
 
 -- What a source said, as it said it.
