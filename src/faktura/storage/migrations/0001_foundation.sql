@@ -132,7 +132,7 @@ CREATE TABLE invoice (
   UNIQUE (account_id, series, number)
 );
 CREATE INDEX invoice_number ON invoice (account_id, number, invoice_id);
-CREATE INDEX invoice_source_wire_id ON invoice (account_id, source_wire_id);
+CREATE INDEX invoice_source_wire_id ON invoice (account_id, source_wire_id, invoice_id);
 CREATE INDEX invoice_by_id ON invoice (invoice_id);
 CREATE INDEX invoice_preceding ON invoice (account_id, preceding_invoice_id);
 
