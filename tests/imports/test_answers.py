@@ -275,3 +275,12 @@ def test_a_document_issued_here_stays_closed(desk: Desk) -> None:
     assert said.outcomes == {"conflict": 1}
     assert said.changes[0]["id"] == issued["id"]
     assert (desk.items(), desk.single(1)) == served
+
+
+def test_an_absurd_id_does_not_use_up_the_counter(desk: Desk) -> None:
+    """After a source's largest id our own documents still get ids that JSON keeps exactly."""
+    desk.answers(desk.answer("last.json", page()["_embedded"]["invoices"][0] | {"id": 2**63 - 2}))
+    document = {"lines": [{"name": "VPS", "unit_price": 90, "vat_rate": 20}]}
+    issued = desk.terminal.ok("invoice", "issue", "checkdomain", "demo", "-", "--json", stdin=json.dumps(document).encode()).json()
+    assert issued["wire_id"] == 1
+    assert {item["id"] for item in desk.shown()} == {1, 2**63 - 2}

@@ -19,6 +19,8 @@ from faktura.ledger.standing import current_standing, publish, refresh, replace_
 
 BATCH_SIZE = 2000
 """Documents a transaction: large enough to share a commit, small enough that other writers hardly wait."""
+WIRE_ID_FOLLOWED_MAX = 2**53
+"""Our own ids go on after those of sources, but not after absurd ones, which would use the counter up."""
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 """What the sources of a batch may weigh: bounds the memory for documents of many lines."""
 
@@ -62,10 +64,12 @@ def record(
 
 
 def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, Heard]], *, create_accounts: bool) -> list[Change]:
+    references = list(dict.fromkeys(reference for reference, _ in pairs))
+    if create_accounts:
+        _create_accounts(books, provider_name, references)
     with books.storage.writing() as tx:
         provider = find_provider(tx, provider_name)
-        references = dict.fromkeys(reference for reference, _ in pairs)
-        ids = {reference: _account_id(tx, books, provider, reference, create=create_accounts) for reference in references}
+        ids = {reference: find_account(tx, provider, reference).id for reference in references}
         by_account: dict[int, list[Heard]] = defaultdict(list)
         for reference, heard in pairs:
             by_account[ids[reference]].append(heard)
@@ -79,10 +83,16 @@ def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, H
         return changes
 
 
-def _account_id(tx: Transaction, books: Books, provider: Provider, reference: str, *, create: bool) -> int:
-    if create and tx.accounts.find(provider.id, reference) is None:
-        return insert_account(tx, books, provider, reference=reference, buyer=None).id
-    return find_account(tx, provider, reference).id
+def _create_accounts(books: Books, provider_name: str, references: Sequence[str]) -> None:
+    """Accounts that are missing, in a transaction of their own: they take the counter, which comes after all account locks."""
+    with books.storage.reading() as tx:
+        provider = find_provider(tx, provider_name)
+        missing = [reference for reference in references if tx.accounts.find(provider.id, reference) is None]
+    if missing:
+        with books.storage.writing() as tx:
+            for reference in missing:
+                if tx.accounts.find(provider.id, reference) is None:
+                    insert_account(tx, books, provider, reference=reference, buyer=None)
 
 
 def _rounds(documents: Sequence[Heard]) -> Iterator[list[Heard]]:
@@ -138,7 +148,8 @@ def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Hear
 
 def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
     now_us = books.clock()
-    tx.providers.raise_wire_id(provider.id, 1 + max(heard.invoice.wire_id for heard in documents))
+    known_ids = [heard.invoice.wire_id for heard in documents if heard.invoice.wire_id <= WIRE_ID_FOLLOWED_MAX]
+    tx.providers.raise_wire_id(provider.id, 1 + max(known_ids, default=0))
     # A source's id is taken over, unless a document of ours has it: then this one gets an id of ours, too.
     given = [heard.invoice.wire_id for heard in documents]
     kept = [wire_id if wire_id and tx.invoices.by_wire_id(account_id, wire_id) is None else 0 for wire_id in given]
