@@ -72,3 +72,17 @@ def test_what_sources_say_is_harmless_in_a_table(shop: Terminal, tmp_path: Path)
     said = shop.ok("invoice", "list").out
     assert "\x1b" not in said
     assert "\\x1b[31m" in said
+
+
+def test_the_journal_is_a_feed_without_gaps(shop: Terminal) -> None:
+    """Read in pieces, each after the last number seen, it is the same as read at once; numbers have no gap, digests follow."""
+    for _ in range(3):
+        shop.ok("deposit", "vps", "17850", "1")
+    whole = shop.ok("journal", "vps", "--json").lines()
+    assert [entry["sequence"] for entry in whole] == list(range(1, len(whole) + 1))
+    assert [entry["event"] for entry in whole][-3:] == ["payment.recorded"] * 3
+    pieces: list[object] = []
+    while piece := shop.ok("journal", "vps", "--json", "--limit", 2, "--after", len(pieces)).lines():
+        pieces += piece
+    assert pieces == whole
+    assert "payment.recorded" in shop.ok("journal", "vps").out

@@ -13,7 +13,7 @@ from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
 from faktura.cli.payments import allocate_command, deposit_command, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
-from faktura.cli.servers import demo_command, migrate_command, serve_command, verify_command
+from faktura.cli.servers import demo_command, journal_command, migrate_command, serve_command, verify_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
@@ -40,6 +40,7 @@ app.command("credit")(credit_command)
 app.command("bill")(bill_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
+app.command("journal")(journal_command)
 app.command("verify")(verify_command)
 app.command("serve")(serve_command)
 app.command("demo")(demo_command)

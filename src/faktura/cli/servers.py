@@ -14,15 +14,17 @@ import typer
 
 from faktura.bootstrap.books import DIALECTS, migrate
 from faktura.bootstrap.demo import open_demo
-from faktura.cli.output import JsonOption, books, print_json
+from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
 from faktura.config import Settings, read_settings
 from faktura.domain.errors import SettingError
 from faktura.ledger.accounts import find_provider
 from faktura.ledger.ports import Books
+from faktura.ledger.queries import read_journal
 from faktura.ledger.verification import verify
 from faktura.server.app import App
 from faktura.server.serve import run
 
+JOURNAL_LIMIT_MAX = 10_000
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
@@ -101,6 +103,39 @@ def verify_command(
         typer.echo("\n".join(map(str, found)) or "the ledger is whole")
     if found:
         raise typer.Exit(1)
+
+
+def journal_command(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    after: Annotated[int, typer.Option(min=0, max=ID_MAX, help="Only entries after this number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=JOURNAL_LIMIT_MAX, help="At most so many.")] = 100,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Show what happened, oldest first: a feed without gaps. --json prints an entry a line.
+
+    Example: faktura journal vps --after 120 --json
+    """
+    with books() as opened:
+        found = read_journal(opened, provider=provider, after=after, limit=limit)
+    rows = [
+        {
+            "sequence": entry.sequence,
+            "recorded_at": instant(entry.recorded_at_us),
+            "actor": entry.actor,
+            "event": entry.event,
+            "account_id": entry.account_id,
+            "subject_id": entry.subject_id,
+            "digest": entry.digest.hex(),
+            "chain": entry.chain.hex(),
+        }
+        for entry in found
+    ]
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        columns = ["sequence", "recorded_at", "actor", "event", "account_id", "subject_id"]
+        print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
 @contextmanager

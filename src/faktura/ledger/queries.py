@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import islice
 
 from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import find_provider
-from faktura.ledger.ports import Books, Overview
+from faktura.ledger.ports import Books, JournalEntry, Overview
 from faktura.ledger.standing import current_standing, render
 
 
@@ -56,6 +57,12 @@ def list_invoices(
             message = f"there is no account {account!r}"
             raise NotFoundError(message)
         yield from tx.invoices.overview(provider=provider, account=account, number=number, is_open=is_open, limit=limit)
+
+
+def read_journal(books: Books, *, provider: str, after: int = 0, limit: int) -> list[JournalEntry]:
+    """What happened after a journal number, oldest first. Numbers have no gap, so a reader goes on after the last it has seen."""
+    with books.storage.reading() as tx:
+        return list(islice(tx.audit.journal(find_provider(tx, provider).id, after=after), limit))
 
 
 def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:
