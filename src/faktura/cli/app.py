@@ -13,7 +13,8 @@ from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
 from faktura.cli.payments import allocate_command, deposit_command, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
-from faktura.cli.servers import demo_command, journal_command, migrate_command, serve_command, verify_command
+from faktura.cli.servers import demo_command, serve_command
+from faktura.cli.upkeep import journal_command, migrate_command, verify_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1

@@ -1,0 +1,80 @@
+"""Commands that keep a ledger well: migrate, verify, journal."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from faktura.bootstrap.books import migrate
+from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
+from faktura.config import read_settings
+from faktura.ledger.queries import read_journal
+from faktura.ledger.verification import verify
+
+JOURNAL_LIMIT_MAX = 10_000
+
+
+def migrate_command(as_json: Annotated[bool, JsonOption] = False) -> None:
+    """Bring the ledger to this release's schema and renderings; make it if there is none.
+
+    Example: faktura migrate
+    """
+    done = migrate(read_settings(os.environ))
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo("\n".join(done) or "nothing to do")
+
+
+def verify_command(
+    everything: Annotated[bool, typer.Option("--all", help="Name every finding, not only the first.")] = False,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Recompute journal, digests, sums, series, lists and rendered documents; exit code 1 when something does not follow.
+
+    Example: faktura verify --all
+    """
+    with books() as opened:
+        found = list(islice(verify(opened), None if everything else 1))
+    if as_json:
+        print_json([{"where": item.where, "message": item.message} for item in found])
+    else:
+        typer.echo("\n".join(map(str, found)) or "the ledger is whole")
+    if found:
+        raise typer.Exit(1)
+
+
+def journal_command(
+    provider: Annotated[str, typer.Argument(help="The provider's name.")],
+    after: Annotated[int, typer.Option(min=0, max=ID_MAX, help="Only entries after this number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=JOURNAL_LIMIT_MAX, help="At most so many.")] = 100,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Show what happened, oldest first: a feed without gaps. --json prints an entry a line.
+
+    Example: faktura journal vps --after 120 --json
+    """
+    with books() as opened:
+        found = read_journal(opened, provider=provider, after=after, limit=limit)
+    rows = [
+        {
+            "sequence": entry.sequence,
+            "recorded_at": instant(entry.recorded_at_us),
+            "actor": entry.actor,
+            "event": entry.event,
+            "account_id": entry.account_id,
+            "subject_id": entry.subject_id,
+            "digest": entry.digest.hex(),
+            "chain": entry.chain.hex(),
+        }
+        for entry in found
+    ]
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        columns = ["sequence", "recorded_at", "actor", "event", "account_id", "subject_id"]
+        print_table(columns, [[row[column] for column in columns] for row in rows])
