@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from faktura.domain.invoice import AllowanceCharge, Invoice
@@ -14,6 +13,7 @@ from faktura.ledger.ports import BillingKey, Overview
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import (
     allowance_charge_row,
+    flat_row,
     invoice_row,
     line_row,
     to_allowance_charge,
@@ -97,7 +97,7 @@ class InvoiceRows:
 
     def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None:
         """Keep that a product is billed for a period; the table's key refuses a second time."""
-        self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **asdict(key))
+        self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(key))
 
     def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterator[Overview]:
         """Documents of all accounts, newest first, as an operator filters them."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from faktura.ledger.ports import ListingRow, ListKey, ServedPage
 from faktura.storage.driver import Driver
+from faktura.storage.rows import flat_row
 
 _SKIP_MAX = 2**53
 """A page deeper than any list: keeps the arithmetic inside BIGINT."""
@@ -20,7 +20,7 @@ class ListingRows:
 
     def insert(self, rows: Sequence[ListingRow]) -> None:
         """Write standings of new documents."""
-        self._driver.many("listing_insert", [asdict(row) for row in rows])
+        self._driver.many("listing_insert", [flat_row(row) for row in rows])
 
     def refresh(self, row: ListingRow) -> None:
         """Write a document's new standing; its place stays."""

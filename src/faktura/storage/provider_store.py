@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from faktura.domain.errors import NotFoundError
 from faktura.domain.numbering import Series
 from faktura.domain.provider import Provider
 from faktura.ledger.ports import JournalEntry, Taken
 from faktura.storage.driver import Driver
-from faktura.storage.rows import date_text, provider_row, to_provider, to_series
+from faktura.storage.rows import date_text, flat_row, provider_row, to_provider, to_series
 
 
 class ProviderRows:
@@ -60,7 +59,7 @@ class ProviderRows:
 
     def append_journal(self, provider_id: int, entries: Sequence[JournalEntry]) -> None:
         """Write entries whose sequence numbers were taken, and where the chain now ends."""
-        self._driver.many("journal_insert", ({"provider_id": provider_id, **asdict(entry)} for entry in entries))
+        self._driver.many("journal_insert", ({"provider_id": provider_id, **flat_row(entry)} for entry in entries))
         if entries:
             self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
 

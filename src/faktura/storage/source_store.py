@@ -35,8 +35,10 @@ class SourceRows:
                 settlements=settlements_text(word.observed.settlements),
             )
         rows = [{**key, "term": item.term, "kept": item.kept, "heard": item.heard} for item in word.differences]
-        self._driver.many("conflict_insert", rows)
-        self._driver.many("enrichment_insert", [{**key, "term": term, "value": value} for term, value in word.added])
+        if rows:
+            self._driver.many("conflict_insert", rows)
+        if word.added:
+            self._driver.many("enrichment_insert", [{**key, "term": term, "value": value} for term, value in word.added])
 
     def insert_parts(self, known: Invoice, word: SourceWord) -> None:
         """Write the lines and VAT breakdown that a known document lacked until this word."""
