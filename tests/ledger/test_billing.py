@@ -125,6 +125,29 @@ def test_credit_notes_run_along_and_are_refused_alone(shop: Any) -> None:
     assert list(verify(shop.books)) == []
 
 
+def test_a_refusal_inside_a_batch_leaves_no_gap(shop: Any) -> None:
+    """Where the next number was given out before, what would bear it is refused, the batch goes on, and the series has not moved."""
+    books = shop.books
+    invoice = get_invoice(books, invoice_id=run(shop, [item(1)])[0].invoice_id or 0).invoice
+    with books.storage.writing() as tx:
+        series = next(found for found in tx.series.all(1) if found.name == "invoice")
+        assert tx.series.use(series, ["0000000002"]) is None
+    back = item(2, product="back", type_code=381, preceding_invoice=invoice.number)
+    reports = run(shop, [back, item(3, product="other")])
+    assert {report.position: [found.rule for found in report.faults] for report in reports} == {2: ["NUMBER-USED"], 3: ["NUMBER-USED"]}
+    with books.storage.reading() as tx:
+        assert [found.next_number for found in tx.series.all(1) if found.name == "invoice"] == [2]
+
+
+def test_items_of_several_dates_are_issued_in_their_order(shop: Any) -> None:
+    """Dates rise with numbers, whatever the order of the file; a date before the series' last is refused alone."""
+    items = [item(1, product="today"), item(2, product="b", issue_date="2024-07-31"), item(3, product="a", issue_date="2024-07-30")]
+    assert {report.position: report.number for report in run(shop, items)} == {1: "0000000003", 2: "0000000002", 3: "0000000001"}
+    late, fine = run(shop, [item(4, product="late", issue_date="2024-07-29"), item(5, product="fine")])
+    assert (late.outcome.value, [found.rule for found in late.faults], fine.number) == ("refused", ["ISSUE-DATE"], "0000000004")
+    assert list(verify(shop.books)) == []
+
+
 def test_memory_is_not_the_size_of_the_run(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The input is read twice, item by item, and never held: no more than a batch is alive at once."""
     monkeypatch.setattr(billing, "BATCH_SIZE", 10)

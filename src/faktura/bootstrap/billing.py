@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 
+from faktura.documents import strict_json
 from faktura.ledger.billing import BillingItem
 
 LINE_BYTES_MAX = 8 * 1024 * 1024
@@ -25,13 +24,6 @@ def read_items(path: Path, *, advance: Callable[[int], None]) -> Iterator[Billin
 
 def _parse(line: bytes) -> object:
     try:
-        return json.loads(line, parse_float=Decimal, object_pairs_hook=_no_repeats)
+        return strict_json.loads(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object names a key twice")
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tomllib
 from contextlib import ExitStack, closing
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from faktura.cli.output import ID_MAX, JsonOption, books, invoice_json, print_json, print_table, shown
+from faktura.documents import strict_json
 from faktura.domain.calendar import legal_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
@@ -137,17 +137,10 @@ def _read_document(file: Path) -> object:
         text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         if file.suffix == ".toml":
             return tomllib.loads(text.decode(), parse_float=Decimal)
-        return json.loads(text, parse_float=Decimal, object_pairs_hook=_no_repeats)
+        return strict_json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         message = f"{file}: {error}"
         raise InputError(message) from error
-
-
-def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("an object names a key twice")
-    return found
 
 
 def _show(statement: Statement, *, as_json: bool) -> None:

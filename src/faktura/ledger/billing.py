@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -12,11 +13,11 @@ from faktura.domain.calendar import legal_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Draft, Invoice, TypeCode
-from faktura.domain.numbering import NumberMethod, take
+from faktura.domain.numbering import NumberMethod, render_number, take
 from faktura.domain.provider import Account, Provider
 from faktura.domain.text import is_text
 from faktura.ledger.accounts import find_account, find_provider
-from faktura.ledger.commands import close, issue_within, prepare, series_for, use_numbers
+from faktura.ledger.commands import close, issue_within, lock_account, prepare, series_for, use_numbers
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.ports import BillingKey, Books, Transaction
 from faktura.ledger.standing import current_standing, publish
@@ -133,7 +134,7 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
     with books.storage.writing() as tx:
         provider = find_provider(tx, provider_name)
         ready = [_make_ready(tx, books, provider, item) for item in items]
-        accounts = {account_id: _lock(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
+        accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
         reports: list[ItemReport] = []
         open_items: dict[tuple[int, str, str], _Ready] = {}
         for item in ready:
@@ -143,38 +144,54 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
                 open_items[key] = item
             else:
                 reports.append(ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed))
-        plain = [item for item in open_items.values() if item.draft.type_code is TypeCode.INVOICE]
+        plain: dict[date | None, list[_Ready]] = defaultdict(list)
+        for item in open_items.values():
+            if item.draft.type_code is TypeCode.INVOICE:
+                plain[item.draft.issue_date].append(item)
+        for asked in sorted(plain, key=lambda day: day or date.max):  # dates rise with numbers; without one it is today
+            reports += _issue_plain(tx, books, provider, accounts, plain[asked])
         others = [item for item in open_items.values() if item.draft.type_code is not TypeCode.INVOICE]
-        reports += _issue_plain(tx, books, provider, accounts, plain) if plain else []
         reports += [_issue_other(tx, books, provider, item) for item in others]
     return sorted(reports, key=lambda report: report.position)
 
 
 def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:
-    """Invoices of one batch: one lock of the series, consecutive numbers, one date, inserts in bulk."""
+    """Invoices of one date: one lock of the series, consecutive numbers, inserts in bulk; refused together, before the series moves."""
     today = legal_date(books.clock(), provider.zone)
     prepared = [prepare(item.draft, provider, today=today) for item in items]
     series = tx.series.lock(series_for(tx, provider, TypeCode.INVOICE))
     if series.method is not NumberMethod.COUNTER:
         raise ConflictError("a billing run needs a counted series for its invoices")
     now_us = books.clock()
-    asked = {item.draft.issue_date for item in items}
-    if len(asked) > 1:
-        raise ConflictError("the items of a billing run ask for different issue dates; leave issue_date out")
-    first, issue_date, after = take(series, count=len(items), asked=asked.pop(), today=legal_date(now_us, provider.zone))
+    try:
+        first, issue_date, after = take(series, count=len(items), asked=items[0].draft.issue_date, today=legal_date(now_us, provider.zone))
+        numbers = [render_number(series.template, seq=first + place, day=issue_date) for place in range(len(items))]
+        use_numbers(tx, series, numbers)
+    except InvalidDocumentError as error:
+        return [ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults) for item in items]
     tx.series.set(after)
     taken = tx.providers.take(provider.id, ids=len(items), wire_ids=len(items), entries=len(items))
     invoices = [
-        close(books, provider, accounts[item.account_id], draft, series=series, taken=taken.at(place), seq=first + place, issue_date=issue_date, now_us=now_us)
+        close(
+            books,
+            provider,
+            accounts[item.account_id],
+            draft,
+            series=series,
+            taken=taken.at(place),
+            seq=first + place,
+            number=numbers[place],
+            issue_date=issue_date,
+            now_us=now_us,
+        )
         for place, (item, draft) in enumerate(zip(items, prepared, strict=True))
     ]
-    use_numbers(tx, series, [invoice.number for invoice in invoices])
     tx.invoices.insert(invoices)
     by_account: dict[int, list[Invoice]] = defaultdict(list)
     for invoice in invoices:
         by_account[invoice.account_id].append(invoice)
     for account_id, issued in by_account.items():
-        publish(tx, books, provider, accounts[account_id], [(invoice, current_standing(tx, invoice, provider)) for invoice in issued])
+        publish(tx, books, provider, account_id, [(invoice, current_standing(tx, invoice, provider)) for invoice in issued])
     events = []
     for item, invoice in zip(items, invoices, strict=True):
         key = BillingKey(period=item.period, product=item.product, recorded_at_us=now_us)
@@ -189,7 +206,7 @@ def _issue_other(tx: Transaction, books: Books, provider: Provider, item: _Ready
     """A document that concerns another one; what the ledger refuses of it is its own report, the batch goes on."""
     try:
         key = BillingKey(period=item.period, product=item.product)
-        invoice = issue_within(tx, books, provider, _lock(tx, item.account_id), item.draft, key=key)
+        invoice = issue_within(tx, books, provider, lock_account(tx, item.account_id), item.draft, key=key)
     except InvalidDocumentError as error:
         return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
     except ConflictError as error:
@@ -199,10 +216,3 @@ def _issue_other(tx: Transaction, books: Books, provider: Provider, item: _Ready
 
 def _report(item: _Ready, invoice: Invoice) -> ItemReport:
     return ItemReport(position=item.position, outcome=BillingOutcome.ISSUED, invoice_id=invoice.id, number=invoice.number)
-
-
-def _lock(tx: Transaction, account_id: int) -> Account:
-    account = tx.accounts.lock(account_id)
-    if account is None:
-        raise NotFoundError
-    return account

@@ -62,10 +62,9 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
     corrected = _corrected(tx, account, draft)
     settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
     series = series_for(tx, provider, draft.type_code)
-    seq, issue_date, now_us = _take_number(tx, books, provider, series, draft)
+    seq, number, issue_date, now_us = _take_number(tx, books, provider, series, draft)
     taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
-    invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, issue_date=issue_date, now_us=now_us)
-    use_numbers(tx, series, [invoice.number])
+    invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, number=number, issue_date=issue_date, now_us=now_us)
     tx.invoices.insert([invoice])
     allocation = None
     if corrected and settles_minor:
@@ -80,7 +79,7 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
         )
         tx.payments.allocate([allocation])
         refresh(tx, books, provider, corrected)
-    publish(tx, books, provider, account, [(invoice, current_standing(tx, invoice, provider))])
+    publish(tx, books, provider, account.id, [(invoice, current_standing(tx, invoice, provider))])
     if key:
         key = replace(key, recorded_at_us=now_us)
         tx.invoices.bill(account.id, invoice.id, key)
@@ -142,17 +141,21 @@ def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, 
     return max(0, min(totals.total_with_vat_minor, due or 0))
 
 
-def _take_number(tx: Transaction, books: Books, provider: Provider, series: Series, draft: Draft) -> tuple[int, date, int]:
-    """Number and date together, under the series' lock, and the instant of issue.
+def _take_number(tx: Transaction, books: Books, provider: Provider, series: Series, draft: Draft) -> tuple[int, str, date, int]:
+    """Place in the series, number and date together, under the series' lock, and the instant of issue.
 
     The clock is read only once the lock is held, so who waited over midnight gets the day on which the number was taken.
+    Whatever is refused is refused before the series moves: a caller who goes on after a refusal leaves no gap.
     """
     order_id = _order_seq(series, draft)
     locked = tx.series.lock(series)
     now_us = books.clock()
     first, issue_date, after = take(locked, count=0 if order_id else 1, asked=draft.issue_date, today=legal_date(now_us, provider.zone))
+    seq = order_id or first
+    number = render_number(locked.template, seq=seq, day=issue_date)
+    use_numbers(tx, locked, [number])
     tx.series.set(after)
-    return order_id or first, issue_date, now_us
+    return seq, number, issue_date, now_us
 
 
 def _order_seq(series: Series, draft: Draft) -> int:
@@ -173,6 +176,7 @@ def close(
     series: Series,
     taken: Taken,
     seq: int,
+    number: str,
     issue_date: date,
     now_us: int,
 ) -> Invoice:
@@ -184,7 +188,7 @@ def close(
         wire_id=taken.first_wire_id,
         origin=Origin.ISSUED,
         type_code=draft.type_code,
-        number=render_number(series.template, seq=seq, day=issue_date),
+        number=number,
         series=series.name,
         series_sequence=seq,
         created_at_us=books.dialects[provider.dialect].created_at(now_us, issue_date, provider.zone),

@@ -173,10 +173,7 @@ def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: in
     for place, (invoice, heard, word) in enumerate(zip(invoices, documents, words, strict=True)):
         source_id = taken.first_id + count + place
         tx.sources.insert(word, heard.body, account_id=account_id, invoice_id=invoice.id, source_id=source_id, recorded_at_us=now_us)
-    account = tx.accounts.get(account_id)
-    if account is None:
-        raise AssertionError("the account is locked, so it is there")
-    publish(tx, books, provider, account, [(invoice, heard.standing) for invoice, heard in zip(invoices, documents, strict=True)])
+    publish(tx, books, provider, account_id, [(invoice, heard.standing) for invoice, heard in zip(invoices, documents, strict=True)])
     events = [
         Event(name="invoice.recorded", payload=[invoice, word], account_id=account_id, subject_id=invoice.id)
         for invoice, word in zip(invoices, words, strict=True)

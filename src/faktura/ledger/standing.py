@@ -63,12 +63,15 @@ def refresh(tx: Transaction, books: Books, provider: Provider, invoice: Invoice)
     return standing
 
 
-def publish(tx: Transaction, books: Books, provider: Provider, account: Account, new: Sequence[tuple[Invoice, Standing]]) -> None:
+def publish(tx: Transaction, books: Books, provider: Provider, account_id: int, new: Sequence[tuple[Invoice, Standing]]) -> None:
     """Give new documents of one account their standings and their places in its list.
 
     Newer than all: after the last. Older than all: before the first. In between: the shorter side moves, once for
-    all documents given. `account` must be locked; its ends are those of now.
+    all documents given. The account must be locked; where its list ends is read here, since a transaction may publish twice.
     """
+    account = tx.accounts.get(account_id)
+    if account is None:
+        raise AssertionError("the account is locked, so it is there")
     dialect = books.dialects[provider.dialect]
     ordered = sorted(new, key=lambda entry: _key(entry[0]))
     listed = [entry for entry in ordered if dialect.lists(entry[0].type_code)]

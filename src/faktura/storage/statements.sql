@@ -139,11 +139,6 @@ SELECT account_id FROM invoice WHERE invoice_id = :invoice_id;
 SELECT CAST(COALESCE(SUM(total_with_vat_minor), 0) AS BIGINT) AS credited_minor FROM invoice
 WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_code = 381 AND origin = 'issued';
 
--- name: invoice_ids_of_account
-SELECT invoice_id, created_at_us, wire_id FROM invoice
-WHERE account_id = :account_id AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
-ORDER BY created_at_us, wire_id LIMIT :limit;
-
 -- name: billing_item_get
 SELECT invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
 
@@ -246,9 +241,6 @@ VALUES (:account_id, :invoice_id, :ordinal, :created_at_us, :wire_id, :number_fo
 -- name: listing_refresh
 UPDATE listing SET paid_minor = :paid_minor, due_minor = :due_minor, dialect_version = :dialect_version, item = :item, single = :single
 WHERE account_id = :account_id AND invoice_id = :invoice_id;
-
--- name: listing_get
-SELECT invoice_id, ordinal, paid_minor, due_minor, dialect_version FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;
 
 -- name: listing_at
 SELECT created_at_us, wire_id FROM listing WHERE account_id = :account_id AND ordinal = :ordinal;
