@@ -80,7 +80,7 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
     """
     refused: set[int] = set()
     for item in read():
-        report = _validate(books, provider, item)
+        report = validate_item(books, provider, item)
         if report.outcome is BillingOutcome.REFUSED:
             refused.add(item.position)
             yield report
@@ -93,13 +93,14 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
         if item.position not in refused:
             batch.append(item)
         if len(batch) >= BATCH_SIZE:
-            yield from _issue_batch(books, provider, batch)
+            yield from issue_batch(books, provider, batch)
             batch = []
     if batch:
-        yield from _issue_batch(books, provider, batch)
+        yield from issue_batch(books, provider, batch)
 
 
-def _validate(books: Books, provider: str, item: BillingItem) -> ItemReport:
+def validate_item(books: Books, provider: str, item: BillingItem) -> ItemReport:
+    """What would become of an item now; nothing is written."""
     with books.storage.reading() as tx:
         owner = find_provider(tx, provider)
         try:
@@ -129,13 +130,12 @@ def _make_ready(tx: Transaction, books: Books, provider: Provider, item: Billing
     return _Ready(position=item.position, account_id=account.id, period=data["period"], product=data["product"], draft=draft)
 
 
-def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
+def issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
     """One transaction: accounts ascending, then one range of numbers for the plain invoices, then the rest one by one."""
     with books.storage.writing() as tx:
         provider = find_provider(tx, provider_name)
-        ready = [_make_ready(tx, books, provider, item) for item in items]
+        ready, reports = _ready_again(tx, books, provider, items)
         accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
-        reports: list[ItemReport] = []
         open_items: dict[tuple[int, str, str], _Ready] = {}
         for item in ready:
             key = (item.account_id, item.period, item.product)
@@ -153,6 +153,23 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
         others = [item for item in open_items.values() if item.draft.type_code is not TypeCode.INVOICE]
         reports += [_issue_other(tx, books, provider, item) for item in others]
     return sorted(reports, key=lambda report: report.position)
+
+
+def _ready_again(tx: Transaction, books: Books, provider: Provider, items: Sequence[BillingItem]) -> tuple[list[_Ready], list[ItemReport]]:
+    """The items that still keep every rule, and the refusals of those that no longer do: the day may have changed since they were checked."""
+    ready: list[_Ready] = []
+    reports: list[ItemReport] = []
+    today = legal_date(books.clock(), provider.zone)
+    for item in items:
+        try:
+            found = _make_ready(tx, books, provider, item)
+            if found.draft.type_code is TypeCode.INVOICE:
+                prepare(found.draft, provider, today=today)
+        except InvalidDocumentError as error:
+            reports.append(ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults))
+        else:
+            ready.append(found)
+    return ready, reports
 
 
 def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:

@@ -62,7 +62,14 @@ def list_invoices(
 def read_journal(books: Books, *, provider: str, after: int = 0, limit: int) -> list[JournalEntry]:
     """What happened after a journal number, oldest first. Numbers have no gap, so a reader goes on after the last it has seen."""
     with books.storage.reading() as tx:
-        return list(islice(tx.audit.journal(find_provider(tx, provider).id, after=after), limit))
+        provider_id = find_provider(tx, provider).id
+    return journal_after(books, provider_id=provider_id, after=after, limit=limit)
+
+
+def journal_after(books: Books, *, provider_id: int, after: int, limit: int) -> list[JournalEntry]:
+    """The same by the provider's id."""
+    with books.storage.reading() as tx:
+        return list(islice(tx.audit.journal(provider_id, after=after), limit))
 
 
 def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:

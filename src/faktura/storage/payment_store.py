@@ -58,6 +58,15 @@ class PaymentRows:
         row = self._driver.one("audit_payment", account_id=account_id, payment_id=payment_id)
         return None if row is None else to_payment(row)
 
+    def page(self, account_id: int, *, after: int, limit: int) -> list[Payment]:
+        """The account's payments after an id, oldest first."""
+        return [to_payment(row) for row in self._driver.all("payment_page", account_id=account_id, after=after, limit=limit)]
+
+    def account_of(self, payment_id: int) -> int | None:
+        """Whose payment that is. For operators only."""
+        row = self._driver.one("payment_account", payment_id=payment_id)
+        return None if row is None else row["account_id"]
+
     def allocated_minor(self, account_id: int, payment_id: int) -> int:
         """How much of a payment is allocated."""
         row = self._driver.one("payment_allocated", account_id=account_id, payment_id=payment_id)

@@ -405,3 +405,101 @@ AND l.due_minor > 0 AND i.type_code <> 325
 
 -- name: overview_order
 ORDER BY i.created_at_us DESC, i.account_id, i.wire_id DESC LIMIT :limit;
+
+-- name: serve_manager
+-- A token that acts for its provider, if it is good.
+SELECT * FROM token
+WHERE token_hash = :token_hash AND account_id IS NULL AND revoked_at_us IS NULL AND (expires_at_us IS NULL OR expires_at_us > :now_us);
+
+-- name: token_page
+SELECT * FROM token WHERE provider_id = :provider_id AND token_id > :after ORDER BY token_id LIMIT :limit;
+
+-- name: token_get
+SELECT * FROM token WHERE provider_id = :provider_id AND token_id = :token_id;
+
+-- name: account_page
+SELECT * FROM account WHERE provider_id = :provider_id AND account_id > :after ORDER BY account_id LIMIT :limit;
+
+-- name: account_set_buyer
+UPDATE account SET buyer = :buyer WHERE account_id = :account_id;
+
+-- name: payment_page
+SELECT * FROM payment WHERE account_id = :account_id AND payment_id > :after ORDER BY payment_id LIMIT :limit;
+
+-- name: payment_account
+SELECT account_id FROM payment WHERE payment_id = :payment_id;
+
+-- name: draft_insert
+INSERT INTO draft (account_id, draft_id, document, revision, created_at_us, updated_at_us)
+VALUES (:account_id, :draft_id, :document, :revision, :created_at_us, :updated_at_us);
+
+-- name: draft_get
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id WHERE d.draft_id = :draft_id AND a.provider_id = :provider_id;
+
+-- name: draft_set
+UPDATE draft SET document = :document, revision = :revision, updated_at_us = :updated_at_us WHERE account_id = :account_id AND draft_id = :draft_id;
+
+-- name: draft_delete
+DELETE FROM draft WHERE account_id = :account_id AND draft_id = :draft_id;
+
+-- name: draft_page
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id
+WHERE a.provider_id = :provider_id AND d.draft_id > :after ORDER BY d.draft_id LIMIT :limit;
+
+-- name: draft_page_account
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id
+WHERE a.provider_id = :provider_id AND d.account_id = :account_id AND d.draft_id > :after ORDER BY d.draft_id LIMIT :limit;
+
+-- name: idempotency_claim
+-- Waits, on every engine, for a running transaction that has the same key.
+INSERT INTO idempotency (provider_id, idempotency_key, fingerprint, status, headers, body, created_at_us)
+VALUES (:provider_id, :idempotency_key, :fingerprint, NULL, NULL, NULL, :created_at_us)
+ON CONFLICT (provider_id, idempotency_key) DO NOTHING;
+
+-- name: idempotency_get
+SELECT * FROM idempotency WHERE provider_id = :provider_id AND idempotency_key = :idempotency_key;
+
+-- name: idempotency_keep
+UPDATE idempotency SET status = :status, headers = :headers, body = :body WHERE provider_id = :provider_id AND idempotency_key = :idempotency_key;
+
+-- name: billing_run_insert
+INSERT INTO billing_run (provider_id, run_id, state, is_dry_run, actor, item_count, holder, leased_until_us, created_at_us, updated_at_us)
+VALUES (:provider_id, :run_id, :state, :is_dry_run, :actor, :item_count, :holder, :leased_until_us, :created_at_us, :updated_at_us);
+
+-- name: billing_run_set
+UPDATE billing_run SET state = :state, item_count = :item_count, holder = :holder, leased_until_us = :leased_until_us, updated_at_us = :updated_at_us
+WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_get
+SELECT * FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_page
+SELECT * FROM billing_run WHERE provider_id = :provider_id AND state <> 'receiving' AND run_id < :before ORDER BY run_id DESC LIMIT :limit;
+
+-- name: billing_run_waiting
+-- Runs to work on that nobody holds, or whose holder went away.
+SELECT * FROM billing_run WHERE state IN ('receiving', 'queued', 'checking', 'issuing') AND leased_until_us < :now_us ORDER BY provider_id, run_id;
+
+-- name: billing_run_delete
+DELETE FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_items_delete
+DELETE FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_item_insert
+INSERT INTO billing_run_item (provider_id, run_id, position, body, outcome, invoice_id, number, faults)
+VALUES (:provider_id, :run_id, :position, :body, :outcome, NULL, NULL, NULL);
+
+-- name: billing_run_item_set
+UPDATE billing_run_item SET outcome = :outcome, invoice_id = :invoice_id, number = :number, faults = :faults
+WHERE provider_id = :provider_id AND run_id = :run_id AND position = :position;
+
+-- name: billing_run_item_page
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_page_outcome
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after
+ORDER BY position LIMIT :limit;
+
+-- name: billing_run_counts
+SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;
