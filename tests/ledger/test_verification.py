@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tamper import unguard
 
 from faktura.bootstrap.books import DIALECTS, open_books
 from faktura.bootstrap.demo import fill_demo
@@ -58,6 +59,8 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         hear(opened, amount_total=Decimal("24.69"), tax=7, invoice_number="other")
         items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
+        with opened.storage.writing() as tx:
+            unguard(tx.listings._driver._connection)  # type: ignore[attr-defined]
         yield opened
 
 

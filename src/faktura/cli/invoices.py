@@ -65,7 +65,7 @@ def invoice_list(
         found = stack.enter_context(closing(list_invoices(opened, provider=provider, account=account, number=number, is_open=is_open, limit=count)))
         if as_json:
             for item in found:
-                print_json(invoice_json(item.invoice, item.standing, provider=item.provider, account=item.account, whole=False))
+                print_json(invoice_json(item.invoice, item.standing, provider=item.provider, is_test=item.is_test, account=item.account, whole=False))
             return
         columns = ["id", "provider", "account", "type", "number", "issue date", "total", "due"]
         rows = [
@@ -144,13 +144,13 @@ def _read_document(file: Path) -> object:
 
 
 def _show(statement: Statement, *, as_json: bool) -> None:
-    invoice, standing = statement.invoice, statement.standing
+    invoice, standing, owner = statement.invoice, statement.standing, statement.provider
     if as_json:
-        print_json(invoice_json(invoice, standing, provider=statement.provider.name, account=statement.account.reference, whole=True))
+        print_json(invoice_json(invoice, standing, provider=owner.name, is_test=owner.is_test, account=statement.account.reference, whole=True))
         return
     money = invoice.currency
     label = invoice.type_code.label if invoice.type_code else invoice.source_type
-    typer.echo(f"{label} {invoice.number} of {invoice.issue_date} ({statement.provider.name}, account {statement.account.reference}, id {invoice.id})")
+    typer.echo(f"{label} {invoice.number} of {invoice.issue_date} ({owner.name}, account {statement.account.reference}, id {invoice.id})")
     if invoice.buyer:
         typer.echo(f"buyer: {invoice.buyer.name}")
     if invoice.lines:

@@ -84,12 +84,13 @@ def instant(at_us: int | None) -> str | None:
     return None if at_us is None else f"{to_datetime(at_us):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, account: str, whole: bool) -> dict[str, Any]:
+def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, is_test: bool, account: str, whole: bool) -> dict[str, Any]:
     """A document with the names of EN 16931; `whole` adds parties, lines and VAT breakdown."""
     money = invoice.currency
     head: dict[str, Any] = {
         "id": invoice.id,
         "provider": provider,
+        "is_test": is_test,
         "account": account,
         "wire_id": invoice.wire_id,
         "origin": invoice.origin.value,

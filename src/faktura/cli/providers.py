@@ -57,6 +57,7 @@ def provider_add(
     credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
     debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
     next_id: Annotated[int | None, typer.Option(min=1, max=NUMBER_MAX, help="The id that the API shows for the next document.")] = None,
+    is_test: Annotated[bool, typer.Option("--test", help="For trying out: every number begins with TEST-; it can never become legal.")] = False,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Add a provider, and the ledger itself if there is none.
@@ -80,9 +81,10 @@ def provider_add(
         rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
         rate_window_seconds=defaults.rate_window_seconds if rate_window is None else rate_window,
         type_words=tuple((code, word) for code, word in words if word),
+        is_test=is_test,
     )
     with books(create=True) as opened:
-        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect]), next_wire_id=next_id or 1)
+        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect], is_test=is_test), next_wire_id=next_id or 1)
     _show_providers([provider], as_json=as_json)
 
 
@@ -296,13 +298,14 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
             "hosts": item.hosts,
             "rate_limit": item.rate_limit,
             "rate_window_seconds": item.rate_window_seconds,
+            "is_test": item.is_test,
         }
         for item in found
     ]
     if as_json:
         print_json(rows)
         return
-    columns = ["name", "dialect", "zone", "currency", "public_url", "rate_limit", "rate_window_seconds"]
+    columns = ["name", "dialect", "zone", "currency", "public_url", "rate_limit", "rate_window_seconds", "is_test"]
     print_table([*columns, "seller"], [[*(row[key] for key in columns), item.seller.name] for row, item in zip(rows, found, strict=True)])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
-from faktura.domain.numbering import Reset, Series
+from faktura.domain.numbering import Reset, Series, check_mark
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
@@ -32,6 +32,8 @@ def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]
         message = f"there is no dialect {provider.dialect!r}; known: {', '.join(sorted(books.dialects))}"
         raise SettingError(message)
     books.dialects[provider.dialect].check_settings(provider)
+    for item in series:
+        check_mark(item.template, is_test=provider.is_test)
     now_us = books.clock()
     with books.storage.writing() as tx:
         if tx.providers.find(provider.name):
@@ -47,14 +49,14 @@ def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]
 
 
 def set_provider(books: Books, *, name: str, change: Callable[[Provider], Provider]) -> Provider:
-    """Change a provider's settings; name, dialect, zone and currency stay what its documents were made with."""
+    """Change a provider's settings; name, dialect, zone, currency and whether it is a test stay what its documents were made with."""
     now_us = books.clock()
     with books.storage.writing() as tx:
         current = find_provider(tx, name)
         changed = change(current)
-        fixed = ("id", "name", "dialect", "zone", "currency")
+        fixed = ("id", "name", "dialect", "zone", "currency", "is_test")
         if any(getattr(changed, term) != getattr(current, term) for term in fixed):
-            raise ConflictError("name, dialect, zone and currency of a provider cannot change")
+            raise ConflictError("name, dialect, zone and currency of a provider cannot change, nor whether it is a test")
         tx.providers.set(changed)
         _journal(tx, books, current.id, Event(name="provider.set", payload=changed, subject_id=current.id), now_us)
     return changed
@@ -194,6 +196,8 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         if name not in series:
             message = f"provider {provider!r} has no series {name!r}; known: {', '.join(series)}"
             raise NotFoundError(message)
+        if template is not None:
+            check_mark(template, is_test=owner.is_test)
         current = tx.series.lock(series[name])
         changed = replace(current, next_number=next_number or current.next_number, template=template or current.template, reset=reset or current.reset)
         if changed.next_number < current.next_number:

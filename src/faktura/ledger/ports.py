@@ -115,6 +115,8 @@ class Overview:
 
     invoice: Invoice
     provider: str
+    is_test: bool
+    """Of a test provider."""
     account: str
     listed: bool
     standing: Standing

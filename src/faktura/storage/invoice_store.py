@@ -111,6 +111,7 @@ class InvoiceRows:
             yield Overview(
                 invoice=to_invoice(self._enriched(row), lines=(), allowances_charges=(), vat_breakdown=()),
                 provider=row["provider_name"],
+                is_test=json.loads(row["provider_settings"]).get("is_test", False),
                 account=row["account_reference"],
                 listed=row["ordinal"] is not None,
                 standing=Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"]),

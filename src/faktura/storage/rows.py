@@ -191,6 +191,7 @@ def provider_row(provider: Provider) -> dict[str, object]:
         "rate_limit": provider.rate_limit,
         "rate_window_seconds": provider.rate_window_seconds,
         "type_words": {str(code.value): word for code, word in provider.type_words},
+        "is_test": provider.is_test,
     }
     return {
         "provider_id": provider.id,
@@ -218,6 +219,7 @@ def to_provider(row: Row) -> Provider:
         rate_limit=settings["rate_limit"],
         rate_window_seconds=settings["rate_window_seconds"],
         type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
+        is_test=settings.get("is_test", False),
     )
 
 

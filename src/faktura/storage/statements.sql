@@ -384,7 +384,7 @@ WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issu
 
 -- name: overview
 -- For operators: documents of providers and accounts, newest first; fragments add the filters.
-SELECT i.*, p.name AS provider_name, a.reference AS account_reference, l.ordinal, l.paid_minor, l.due_minor
+SELECT i.*, p.name AS provider_name, p.settings AS provider_settings, a.reference AS account_reference, l.ordinal, l.paid_minor, l.due_minor
 FROM invoice i
 JOIN account a ON a.account_id = i.account_id
 JOIN provider p ON p.provider_id = a.provider_id
