@@ -173,7 +173,7 @@ def _provider(provider: Provider) -> ProviderResource:
         dialect=provider.dialect,
         zone=provider.zone,
         currency=provider.currency.code,
-        is_test=getattr(provider, "is_test", False),
+        is_test=provider.is_test,
         seller=provider.seller.to_mapping(),
         public_url=provider.public_url,
         hosts=list(provider.hosts),

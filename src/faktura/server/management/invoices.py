@@ -91,7 +91,7 @@ def invoice_resource(call: Call, tx: Transaction, invoice: Invoice) -> dict[str,
     provider, account = call.provider(tx), call.account(tx, invoice.account_id)
     standing = current_standing(tx, invoice, provider)
     head = invoice_head(invoice, standing, provider=provider.name, account=account.reference)
-    return head | invoice_body(invoice, standing) | {"account_id": account.id, "is_test": getattr(provider, "is_test", False), "state": None}
+    return head | invoice_body(invoice, standing) | {"account_id": account.id, "is_test": provider.is_test, "state": None}
 
 
 def _quantities(given: dict[str, Any]) -> dict[int, Any]:
