@@ -26,6 +26,7 @@ from faktura.ledger.accounts import add_account, add_provider
 from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
 from faktura.storage.facts import FACTS, OTHERS
+from faktura.storage.migration import load_migrations
 from faktura.storage.statement import load_statements
 
 EUR = Currency("EUR")
