@@ -169,7 +169,7 @@ def test_a_held_run_is_left_alone(ledger: Ledger, provider_id: int) -> None:
 
 def test_an_item_that_breaks_us_is_told_and_the_others_go_on(ledger: Ledger, provider_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake of ours in one item neither stops its batch nor makes the run start again for ever."""
-    issue_batch = billing_runs.issue_batch
+    issue_batch = billing.issue_batch
 
     def breaking(books: Books, provider: str, items: list[billing.BillingItem]) -> list[billing.ItemReport]:
         reports = issue_batch(books, provider, items)
