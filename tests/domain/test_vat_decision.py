@@ -111,7 +111,8 @@ def test_a_line_without_vat_takes_the_decision() -> None:
     assert draft.lines[0].vat == VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))
     assert dict(draft.exemption_reasons)[VatCategory.REVERSE_CHARGE].startswith("Reverse charge (Art. 196")
     consumer = Party(name="Anna", country="DE")
-    draft = parse_draft({"lines": lines, "tax_point_date": "2020-08-01"}, currency=Currency("EUR"), buyer=consumer, seller=BG, today=DAY)
+    document = {"lines": lines, "tax_point_date": "2020-08-01", "override_reason": "a printed book"}
+    draft = parse_draft(document, currency=Currency("EUR"), buyer=consumer, seller=BG, today=DAY)
     assert [line.vat and line.vat.rate for line in draft.lines] == [Decimal(16), Decimal(7)]
     assert draft.exemption_reasons == ()
 

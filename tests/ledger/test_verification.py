@@ -50,7 +50,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         free = {"name": "Export", "unit_price": "5", "vat_rate": 0, "vat_category": "G"}
         document = {"lines": [line, free], "exemption_reasons": {"G": "Export outside the EU"}, "order_ids": [9], "note": "Thanks", "payment_terms": "30 days"}
         document |= {"allowances_charges": [{"charge": True, "amount": "2", "reason": "setup", "vat_rate": 20}]}
-        document |= {"due_date": "2027-01-01", "tax_point_date": "2024-01-31", "period": {"start": "2024-01-01", "end": "2024-01-31"}}
+        document |= {"due_date": "2027-01-01", "tax_point_date": "2024-01-31", "override_reason": "goods beside", "period": {"start": "2024-01-01", "end": "2024-01-31"}}
         draft = parse_draft(document, currency=EUR, buyer=Party(name="B", country="BG"))
         invoice = issue(opened, account_id=account.id, draft=draft)
         pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")

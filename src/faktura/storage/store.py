@@ -10,6 +10,7 @@ from faktura.storage.listing_store import ListingRows, ServingRows
 from faktura.storage.payment_store import PaymentRows
 from faktura.storage.provider_store import ProviderRows, SeriesRows
 from faktura.storage.source_store import SourceRows
+from faktura.storage.vat_store import VatRows
 
 
 class Store:
@@ -25,3 +26,4 @@ class Store:
         self.listings = ListingRows(driver)
         self.audit = AuditRows(driver, self.invoices)
         self.serving = ServingRows(driver)
+        self.vat = VatRows(driver)
