@@ -177,6 +177,17 @@ def test_good_documents(draft: Draft) -> None:
     assert checked(draft) == []
 
 
+@pytest.mark.parametrize("category", VatCategory)
+@pytest.mark.parametrize("reason", [None, "Art. 1"])
+def test_every_category_has_its_rule_of_reasons(category: VatCategory, reason: str | None) -> None:
+    """BR-S-10, BR-Z-10: no reason where VAT is charged or the rate is zero; BR-E-10, BR-AE-10, BR-IC-10, BR-G-10, BR-O-10: a reason everywhere else."""
+    line = rated(category, "20" if category.taxed else "0")
+    draft = with_lines(line, **({category.value: reason} if reason else {}))
+    must_have = category in {"E", "AE", "K", "G", "O"}
+    broken = [] if must_have == bool(reason) else [("BR-VAT-10", f"exemption_reasons.{category}")]
+    assert [(fault.rule, fault.path) for fault in checked(draft)] == broken
+
+
 def test_seller_with_tax_number_only() -> None:
     """BR-S-2: a small seller without VAT id may charge VAT under a local tax number."""
     assert checked(DRAFT, replace(TAXLESS, tax_number="12/345/67890")) == []

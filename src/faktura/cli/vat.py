@@ -46,24 +46,23 @@ def vat_report_command(
                     for row in rows:
                         print_json(_json(row))
                 else:
-                    _table(SalesRow, [_json(row) for row in rows])
+                    _table([_json(row) for row in rows])
             return
         report = vat_report(opened, **period)
     tables = {
-        "summary": (VatSummaryRow, [_json(row) for row in report.summary]),
-        "oss": (OssRow, [_json(row) for row in report.oss]),
-        "recapitulative": (RecapitulativeRow, [_json(row) for row in report.recapitulative]),
+        "summary": [_json(row) for row in report.summary],
+        "oss": [_json(row) for row in report.oss],
+        "recapitulative": [_json(row) for row in report.recapitulative],
     }
     if as_json:
         head = {"provider": provider, "from": report.start.isoformat(), "to": report.end.isoformat()}
         locked = report.locked_through.isoformat() if report.locked_through else None
-        print_json(head | {"locked_through": locked} | {name: rows for name, (_, rows) in tables.items()})
+        print_json(head | {"locked_through": locked} | tables)
         return
     titles = {"summary": "VAT by country, category and rate", "oss": "One-stop shop", "recapitulative": "Recapitulative statement"}
-    for name, (kind, found) in tables.items():
+    for name, found in tables.items():
         typer.echo(f"{titles[name]}:" if found else f"{titles[name]}: nothing")
-        if found:
-            _table(kind, found)
+        _table(found)
 
 
 def lock_period_command(
@@ -165,9 +164,9 @@ def _json(row: VatSummaryRow | OssRow | RecapitulativeRow | SalesRow) -> dict[st
     return found
 
 
-def _table(kind: type, rows: Sequence[dict[str, Any]]) -> None:
-    columns = list(rows[0]) if rows else [field.name for field in fields(kind) if field.name != "seller_country"]
-    print_table(columns, [[f"{cell:f}" if isinstance(cell := row[column], Decimal) else cell for column in columns] for row in rows], right=_RIGHT)
+def _table(rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        print_table(list(rows[0]), [[f"{cell:f}" if isinstance(cell, Decimal) else cell for cell in row.values()] for row in rows], right=_RIGHT)
 
 
 def _day(option: str, text: str) -> date:

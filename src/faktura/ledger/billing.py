@@ -145,6 +145,10 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
                 open_items[key] = item
             else:
                 reports.append(ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed))
+        kinds = {item.draft.type_code for item in open_items.values()}
+        for series in tx.series.all(provider.id):  # by name, as all who lock several do, and before the counter is taken
+            if kinds & set(series.type_codes):
+                tx.series.lock(series)
         plain: dict[date | None, list[_Ready]] = defaultdict(list)
         for item in open_items.values():
             if item.draft.type_code is TypeCode.INVOICE:
