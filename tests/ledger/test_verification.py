@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.importing import record
 from faktura.ledger.payments import pay
+from faktura.ledger.periods import lock_period
 from faktura.ledger.ports import Books
+from faktura.ledger.vat_checks import record_vat_check
 from faktura.ledger.verification import verify
 
 EUR = Currency("EUR")
-TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item issued_number".split()
+TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item issued_number vat_id_check period_lock".split()
 
 
 def hear(books: Books, **changes: Any) -> None:
@@ -51,7 +54,12 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         free = {"name": "Export", "unit_price": "5", "vat_rate": 0, "vat_category": "G"}
         document = {"lines": [line, free], "exemption_reasons": {"G": "Export outside the EU"}, "order_ids": [9], "note": "Thanks", "payment_terms": "30 days"}
         document |= {"allowances_charges": [{"charge": True, "amount": "2", "reason": "setup", "vat_rate": 20}]}
-        document |= {"due_date": "2027-01-01", "tax_point_date": "2024-01-31", "period": {"start": "2024-01-01", "end": "2024-01-31"}}
+        document |= {
+            "due_date": "2027-01-01",
+            "tax_point_date": "2024-01-31",
+            "override_reason": "goods beside",
+            "period": {"start": "2024-01-01", "end": "2024-01-31"},
+        }
         draft = parse_draft(document, currency=EUR, buyer=Party(name="B", country="BG"))
         invoice = issue(opened, account_id=account.id, draft=draft)
         pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")
@@ -59,6 +67,9 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         hear(opened, amount_total=Decimal("24.69"), tax=7, invoice_number="other")
         items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
+        record_vat_check(opened, account_id=account.id, vat_id="BG175074752", is_valid=True, consultation="WAPI1", name="B", address="Sofia")
+        lock_period(opened, provider="vpsbg", through=date(2024, 1, 31))
+        lock_period(opened, provider="vpsbg", through=date(2024, 2, 29))
         with opened.storage.writing() as tx:
             unguard(tx.listings._driver._connection)  # type: ignore[attr-defined]
         yield opened

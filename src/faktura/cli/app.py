@@ -15,6 +15,7 @@ from faktura.cli.payments import allocate_command, deposit_command, pay_command
 from faktura.cli.providers import accounts, providers, series, tokens
 from faktura.cli.servers import demo_command, serve_command
 from faktura.cli.upkeep import journal_command, migrate_command, verify_command
+from faktura.cli.vat import lock_period_command, vat_report_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
@@ -39,6 +40,8 @@ app.command("deposit")(deposit_command)
 app.command("allocate")(allocate_command)
 app.command("credit")(credit_command)
 app.command("bill")(bill_command)
+app.command("vat-report")(vat_report_command)
+app.command("lock-period")(lock_period_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
 app.command("journal")(journal_command)

@@ -121,6 +121,7 @@ def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, is_test
         "note": invoice.note,
         "payment_terms": invoice.payment_terms,
         "override_reason": invoice.override_reason,
+        "tax_country": invoice.tax_country,
         "vat_rate": invoice.vat_rate,
         "lines": None if invoice.lines is None else [_line_json(line, money) for line in invoice.lines],
         "allowances_charges": [_adjustment_json(item, money) for item in invoice.allowances_charges],

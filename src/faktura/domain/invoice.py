@@ -155,6 +155,8 @@ class Draft:
     """BT-20."""
     override_reason: str | None = None
     """Why it shall be issued although a rule that may be overridden forbids it; kept with the document."""
+    tax_country: str | None = None
+    """Whose VAT it charges (ISO 3166-1), the place of supply; None takes the country that follows from seller, buyer and VAT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,8 @@ class Invoice:
     note: str | None = None
     payment_terms: str | None = None
     override_reason: str | None = None
+    tax_country: str | None = None
+    """Whose VAT it charges (ISO 3166-1): the place of supply. Documents of older releases do not say it."""
 
     def __post_init__(self) -> None:
         if self.origin is Origin.ISSUED:

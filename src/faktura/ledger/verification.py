@@ -20,6 +20,9 @@ from faktura.ledger.standing import current_standing, render
 _DERIVED = ("created_at_us", "wire_id", "number_folded", "paid_minor", "due_minor", "dialect_version", "item", "single")
 """Columns of a standing that follow from the facts, but for its ordinal."""
 
+_PROVIDER = 0
+"""Stands for an account where facts are counted that belong to the provider itself."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -50,6 +53,9 @@ def verify(books: Books) -> Iterator[Finding]:
             issued = sum(rows["issued"] for rows in accounted.values())
             if tx.series.used_count(provider.id) != issued:
                 yield Finding(where=f"numbers of {provider.name}", message=f"{tx.series.used_count(provider.id)} were given out, {issued} documents bear one")
+            locks, told = tx.vat.lock_count(provider.id), accounted.get(_PROVIDER, Counter())["period_lock"]
+            if locks != told:
+                yield Finding(where=f"periods of {provider.name}", message=f"has {locks} locks; the journal tells of {told}")
             for account in tx.accounts.all(provider.id):
                 yield from _verify_account(tx, account, accounted.get(account.id, Counter()))
 
@@ -80,8 +86,8 @@ def _verify_journal(tx: Transaction, books: Books, provider: Provider, accounted
 
 
 def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: JournalEntry, accounted: dict[int, Counter[str]]) -> Iterator[Finding]:
-    account_id, subject_id = entry.account_id, entry.subject_id
-    if account_id is None or subject_id is None:
+    account_id, subject_id = _PROVIDER if entry.account_id is None else entry.account_id, entry.subject_id
+    if subject_id is None:
         return
     rows = accounted.setdefault(account_id, Counter())
     where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
@@ -158,12 +164,26 @@ def _allocated(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[
     return allocation, [] if allocation else ["the allocation is missing"]
 
 
+def _checked(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    check = tx.vat.check(entry.account_id or 0, entry.subject_id or 0)
+    rows.update(vat_id_check=1)
+    return check, [] if check else ["the check of a VAT id is missing"]
+
+
+def _locked(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    lock = tx.vat.lock(provider.id, entry.subject_id or 0)
+    rows.update(period_lock=1)
+    return lock, [] if lock else ["the period's lock is missing"]
+
+
 _READERS = {
     "invoice.issued": _issued,
     "invoice.recorded": _recorded,
     "source.heard": _heard,
     "payment.recorded": _paid,
     "payment.allocated": _allocated,
+    "vat-id.checked": _checked,
+    "period.locked": _locked,
 }
 """How the payload of each event about facts is made again: (payload, what is wrong with its rows)."""
 

@@ -15,13 +15,14 @@ from faktura.domain.party import Party
 from faktura.domain.payment import Allocation, Payment, Settlement, Standing
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
+from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow
 
 Row = Mapping[str, Any]
 
 _PLAIN_COLUMNS = (
     "account_id wire_id source_wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
-    "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason recorded_at_us"
+    "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason tax_country recorded_at_us"
 ).split()
 
 
@@ -178,7 +179,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | VatIdCheck) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 

@@ -113,11 +113,11 @@ UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_ha
 INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
   total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
-  preceding_invoice_id, order_ids, note, payment_terms, override_reason, recorded_at_us)
+  preceding_invoice_id, order_ids, note, payment_terms, override_reason, tax_country, recorded_at_us)
 VALUES (:account_id, :invoice_id, :wire_id, :source_wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
   :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
-  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :recorded_at_us);
+  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :tax_country, :recorded_at_us);
 
 -- name: invoice_get
 SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_id;
@@ -360,6 +360,7 @@ SELECT
   (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
   (SELECT COUNT(*) FROM conflict WHERE account_id = :account_id) AS conflict,
   (SELECT COUNT(*) FROM billing_item WHERE account_id = :account_id) AS billing_item,
+  (SELECT COUNT(*) FROM vat_id_check WHERE account_id = :account_id) AS vat_id_check,
   (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
 
 -- name: audit_foreign_accounts
@@ -374,9 +375,43 @@ UNION ALL SELECT account_id FROM allowance_charge WHERE account_id NOT IN (SELEC
 UNION ALL SELECT account_id FROM vat_breakdown WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM vat_id_check WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM billing_item WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
+
+-- name: period_lock_insert
+INSERT INTO period_lock (provider_id, lock_id, locked_through, actor, recorded_at_us)
+VALUES (:provider_id, :lock_id, :locked_through, :actor, :recorded_at_us);
+
+-- name: period_lock_last
+SELECT * FROM period_lock WHERE provider_id = :provider_id ORDER BY locked_through DESC LIMIT 1;
+
+-- name: period_lock_get
+SELECT * FROM period_lock WHERE provider_id = :provider_id AND lock_id = :lock_id;
+
+-- name: period_lock_count
+SELECT COUNT(*) AS locks FROM period_lock WHERE provider_id = :provider_id;
+
+-- name: vat_id_check_insert
+INSERT INTO vat_id_check (account_id, check_id, vat_id, is_valid, checked_at_us, consultation, name, address, recorded_at_us)
+VALUES (:account_id, :check_id, :vat_id, :is_valid, :checked_at_us, :consultation, :name, :address, :recorded_at_us);
+
+-- name: vat_id_check_get
+SELECT * FROM vat_id_check WHERE account_id = :account_id AND check_id = :check_id;
+
+-- name: vat_id_check_all
+SELECT * FROM vat_id_check WHERE account_id = :account_id ORDER BY check_id;
+
+-- name: vat_taxed
+-- Issued invoices, credit and debit notes of a provider whose tax point is in a period, a row for each category and rate, in the order of their numbers.
+SELECT i.*, v.category, v.rate, v.taxable_amount_minor, v.tax_amount_minor, v.exemption_reason
+FROM account a
+JOIN invoice i ON i.account_id = a.account_id
+JOIN vat_breakdown v ON v.account_id = i.account_id AND v.invoice_id = i.invoice_id
+WHERE a.provider_id = :provider_id AND i.origin = 'issued' AND i.type_code IN (380, 381, 383)
+  AND COALESCE(i.tax_point_date, i.issue_date) BETWEEN :start AND :end
+ORDER BY i.series, i.issue_date, i.series_sequence, i.invoice_id, v.position;
 
 -- name: audit_series
 SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.account_id = i.account_id

@@ -11,6 +11,7 @@ from faktura.storage.management_store import AnswerRows, DraftRows, RunRows
 from faktura.storage.payment_store import PaymentRows
 from faktura.storage.provider_store import ProviderRows, SeriesRows
 from faktura.storage.source_store import SourceRows
+from faktura.storage.vat_store import VatRows
 
 
 class Store:
@@ -29,3 +30,4 @@ class Store:
         self.drafts = DraftRows(driver)
         self.answers = AnswerRows(driver)
         self.runs = RunRows(driver)
+        self.vat = VatRows(driver)
