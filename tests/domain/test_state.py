@@ -49,4 +49,5 @@ TABLE: list[tuple[str, dict[str, Any], State | None]] = [
 @pytest.mark.parametrize(("terms", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_the_state_of_a_document(terms: dict[str, Any], expected: State | None) -> None:
     """Each row of the table: credited before paid, paid before overdue, overdue before partly paid and open."""
-    assert state_of(**({"type_code": INVOICE, "total_minor": 100, "today": TODAY} | terms)) is expected
+    known: dict[str, Any] = {"type_code": INVOICE, "total_minor": 100, "today": TODAY}
+    assert state_of(**(known | terms)) is expected

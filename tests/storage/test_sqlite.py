@@ -27,7 +27,9 @@ from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
 from faktura.storage.statement import load_statements
 
-FACTS = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal billing_item".split()
+FACTS = (
+    "invoice invoice_line allowance_charge vat_breakdown payment allocation refund reversal source observation enrichment conflict journal billing_item".split()
+)
 EUR = Currency("EUR")
 
 
