@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from operator import itemgetter
 
 from faktura.domain.money import Currency
 from faktura.domain.payment import Allocation, Payment, Refund, Reversal
@@ -76,9 +77,9 @@ class PaymentRows:
         )
 
     def settlements(self, account_id: int, invoice_id: int) -> list[tuple[int, date]]:
-        """Amount and value date of what settles a document, or of what a credit note settled."""
+        """Amount and value date of what settles a document, or of what a credit note settled and gave back; in the order of their writing."""
         rows = self._driver.all("allocation_of_invoice", account_id=account_id, invoice_id=invoice_id)
-        return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in rows]
+        return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in sorted(rows, key=itemgetter("place"))]
 
     def get(self, account_id: int, payment_id: int) -> Payment | None:
         """The account's payment of that id."""
@@ -106,8 +107,8 @@ class PaymentRows:
         return None if row is None else to_reversal(row)
 
     def settled(self, account_id: int, payment_id: int) -> list[int]:
-        """The documents that a payment was allocated to."""
-        return [row["invoice_id"] for row in self._driver.all("payment_settled", account_id=account_id, payment_id=payment_id)]
+        """The documents that a payment was allocated to, each once."""
+        return sorted({row["invoice_id"] for row in self._driver.all("payment_settled", account_id=account_id, payment_id=payment_id)})
 
     def is_repeated(self, account_id: int, *, reference: str, amount_minor: int, paid_on: date) -> bool:
         """Whether a payment of that reference, amount and date is recorded already, and still counts."""

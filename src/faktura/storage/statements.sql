@@ -193,7 +193,7 @@ SELECT
   CAST(COALESCE((SELECT SUM(amount_minor) FROM refund WHERE account_id = :account_id AND payment_id = :payment_id), 0) AS BIGINT) AS refunded_minor;
 
 -- name: payment_settled
-SELECT DISTINCT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id ORDER BY invoice_id;
+SELECT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: payment_left
 -- What is left of payments that count; fragments narrow it, or add what is left of credit notes.
@@ -238,14 +238,15 @@ VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, 
 
 -- name: allocation_of_invoice
 -- What settles a document, unless its payment was reversed; and of a credit note what it has settled (its own settlement,
--- seen from the other side) and what of it was refunded.
+-- seen from the other side) and what of it was refunded. Sorted by whoever asks, so that each part goes along its index.
 SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
 FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
 LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
-WHERE al.account_id = :account_id AND (al.invoice_id = :invoice_id OR al.credit_note_id = :invoice_id) AND rv.payment_id IS NULL
+WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id AND rv.payment_id IS NULL
 UNION ALL
-SELECT refund_id, amount_minor, refunded_on FROM refund WHERE account_id = :account_id AND credit_note_id = :invoice_id
-ORDER BY place;
+SELECT allocation_id, amount_minor, allocated_on FROM allocation WHERE account_id = :account_id AND credit_note_id = :invoice_id
+UNION ALL
+SELECT refund_id, amount_minor, refunded_on FROM refund WHERE account_id = :account_id AND credit_note_id = :invoice_id;
 
 -- name: source_insert
 INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)

@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX invoice_pro_forma ON invoice (account_id, pro_forma_id);
 
 -- The pro-forma that a payment was meant for.
 ALTER TABLE payment ADD COLUMN pro_forma_id BIGINT;
-CREATE INDEX payment_pro_forma ON payment (account_id, pro_forma_id);
+CREATE INDEX payment_pro_forma ON payment (account_id, pro_forma_id, payment_id);
 CREATE INDEX payment_by_id ON payment (payment_id);
 
 -- The id after a credit note's is kept for what it settled when it was issued. So that no later allocation gets it, even
