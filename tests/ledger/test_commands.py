@@ -162,14 +162,13 @@ def test_absurd_payments_are_refused(ledger: Any, account: Account, amount_minor
 
 def test_a_pro_forma_is_not_owed(ledger: Any, account: Account) -> None:
     """Nothing is allocated to a pro-forma, nor to a credit note: not beside an invoice, not by a share, not from credit."""
-    pro_forma, invoice = (
-        issue(ledger.books, account_id=account.id, draft=draft(type_code=325, order_ids=[1])),
-        issue(ledger.books, account_id=account.id, draft=draft()),
-    )
+    pro_forma = issue(ledger.books, account_id=account.id, draft=draft(type_code=325, order_ids=[1]))
+    invoice = issue(ledger.books, account_id=account.id, draft=draft())
     note = credit(ledger.books, account_id=account.id, invoice_id=invoice.id)
-    for terms in ({"invoice_ids": [pro_forma.id, invoice.id]}, {"shares_minor": {pro_forma.id: 1}}, {"invoice_ids": [note.id]}):
+    named: list[dict[str, Any]] = [{"invoice_ids": [pro_forma.id, invoice.id]}, {"shares_minor": {pro_forma.id: 1}}, {"invoice_ids": [note.id]}]
+    for terms in named:
         with pytest.raises(InvalidDocumentError, match="nothing is owed"):
-            pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, **terms)  # type: ignore[arg-type]
+            pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, **terms)
     deposit = pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR).payment
     with pytest.raises(InvalidDocumentError, match="nothing is owed"):
         allocate_credit(ledger.books, account_id=account.id, payment_id=deposit.id, invoice_ids=[pro_forma.id])

@@ -202,7 +202,8 @@ def test_a_credit_note_settles_other_documents_too(ledger: Any, account: Account
 def test_credit_names_one_source(ledger: Any, account: Account) -> None:
     """Neither both nor none, no invoice, and no credit note of another account."""
     target = invoice(ledger, account)
-    for named in ({}, {"payment_id": 1, "credit_note_id": 1}):
+    both: dict[str, Any] = {"payment_id": 1, "credit_note_id": 1}
+    for named in ({}, both):
         with pytest.raises(InvalidDocumentError, match="one of the two"):
             allocate_credit(ledger.books, account_id=account.id, invoice_ids=[target.id], **named)
     with pytest.raises(ConflictError, match="not a credit note"):
