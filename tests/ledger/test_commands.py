@@ -20,7 +20,7 @@ from faktura.domain.party import Party
 from faktura.domain.provider import Account, hash_token
 from faktura.ledger.accounts import set_series
 from faktura.ledger.commands import credit, issue
-from faktura.ledger.payments import pay
+from faktura.ledger.payments import allocate_credit, pay
 from faktura.ledger.queries import get_invoice
 
 EUR = Currency("EUR")
@@ -162,10 +162,17 @@ def test_absurd_payments_are_refused(ledger: Any, account: Account, amount_minor
 
 
 def test_a_pro_forma_is_not_owed(ledger: Any, account: Account) -> None:
-    """A payment cannot be allocated to a pro-forma or to a credit note."""
+    """Nothing is allocated to a pro-forma, nor to a credit note: not beside an invoice, not by a share, not from credit."""
     pro_forma = issue(ledger.books, account_id=account.id, draft=draft(type_code=325, order_ids=[1]))
+    invoice = issue(ledger.books, account_id=account.id, draft=draft())
+    note = credit(ledger.books, account_id=account.id, invoice_id=invoice.id)
+    named: list[dict[str, Any]] = [{"invoice_ids": [pro_forma.id, invoice.id]}, {"shares_minor": {pro_forma.id: 1}}, {"invoice_ids": [note.id]}]
+    for terms in named:
+        with pytest.raises(InvalidDocumentError, match="nothing is owed"):
+            pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, **terms)
+    deposit = pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR).payment
     with pytest.raises(InvalidDocumentError, match="nothing is owed"):
-        pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, invoice_ids=[pro_forma.id])
+        allocate_credit(ledger.books, account_id=account.id, payment_id=deposit.id, invoice_ids=[pro_forma.id])
 
 
 def test_a_credit_note_settles_what_is_due_and_never_more_than_the_invoice(ledger: Any) -> None:

@@ -118,6 +118,7 @@ def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, is_test
         "due_date": _day(invoice.due_date),
         "tax_point_date": _day(invoice.tax_point_date),
         "preceding_invoice": {"number": preceding.number, "issue_date": _day(preceding.issue_date), "id": preceding.invoice_id} if preceding else None,
+        "pro_forma_id": invoice.pro_forma_id,
         "note": invoice.note,
         "payment_terms": invoice.payment_terms,
         "override_reason": invoice.override_reason,

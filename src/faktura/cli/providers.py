@@ -172,7 +172,7 @@ def account_show(
     reference: Annotated[str, typer.Argument(help="The account's reference.")],
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show an account and the payments that are credit of it.
+    """Show an account, and what is left of its payments and credit notes: its credit.
 
     Example: faktura account show vps 17850
     """
@@ -181,7 +181,14 @@ def account_show(
         credit = tx.payments.credit(account.id)
     if as_json:
         payments = [
-            {"id": item.payment_id, "paid_on": item.paid_on.isoformat(), "currency": item.currency.code, "credit": item.currency.to_decimal(item.credit_minor)}
+            {
+                "id": item.payment_id or item.credit_note_id,
+                "kind": "payment" if item.payment_id else "credit note",
+                "pro_forma_id": item.pro_forma_id,
+                "paid_on": item.paid_on.isoformat(),
+                "currency": item.currency.code,
+                "credit": item.currency.to_decimal(item.credit_minor),
+            }
             for item in credit
         ]
         buyer = account.buyer.to_mapping() if account.buyer else None
@@ -189,7 +196,17 @@ def account_show(
         return
     _show_accounts([account], as_json=False)
     if credit:
-        print_table(["payment", "paid on", "credit"], [[item.payment_id, item.paid_on, item.currency.format(item.credit_minor)] for item in credit])
+        rows = [
+            [
+                item.payment_id or item.credit_note_id,
+                "payment" if item.payment_id else "credit note",
+                item.pro_forma_id,
+                item.paid_on,
+                item.currency.format(item.credit_minor),
+            ]
+            for item in credit
+        ]
+        print_table(["id", "kind", "for pro-forma", "since", "credit"], rows, right=frozenset({"credit"}))
 
 
 @series.command("list")

@@ -72,7 +72,8 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
     settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
     series = series_for(tx, provider, draft.type_code)
     seq, number, issue_date, now_us = _take_number(tx, books, provider, series, prepared)
-    taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
+    # A credit note's next id is that of what it settles now, even where that is nothing: no later allocation is taken for it.
+    taken = tx.providers.take(provider.id, ids=2 if draft.type_code is TypeCode.CREDIT_NOTE else 1, wire_ids=1, entries=1)
     invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, number=number, issue_date=issue_date, now_us=now_us)
     tx.invoices.insert([invoice])
     allocation = None
@@ -250,6 +251,7 @@ def close(
         payment_terms=draft.payment_terms,
         override_reason=draft.override_reason,
         tax_country=prepared.tax_country,
+        pro_forma_id=draft.pro_forma_id,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from faktura.domain.errors import FakturaError
-from faktura.domain.invoice import Invoice, Origin
+from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.domain.totals import compute
@@ -110,7 +110,9 @@ def _issued(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Coun
     invoice = tx.audit.written_invoice(account_id, invoice_id)
     if invoice is None:
         return None, ["the document is missing"]
-    allocations = tx.audit.allocations(account_id, invoice_id)
+    # What a credit note settled when it was issued has the id after its own; later allocations have entries of their own.
+    first = tx.audit.allocation(account_id, invoice_id + 1) if invoice.type_code is TypeCode.CREDIT_NOTE else None
+    allocations = [first] if first and first.credit_note_id == invoice_id else []
     _count_parts(invoice, rows)
     key = tx.audit.billing_key(account_id, invoice_id)
     rows.update(invoice=1, issued=1, allocation=len(allocations), billing_item=int(key is not None), listing=1)
@@ -154,8 +156,13 @@ def _paid(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str])
     if payment is None:
         return None, ["the payment is missing"]
     rows.update(payment=1)
-    beyond = tx.payments.allocated_minor(account_id, payment_id) > payment.amount_minor
-    return payment, ["more is allocated than was paid"] if beyond else []
+    refunded_minor = tx.payments.refunded_minor(account_id, payment_id)
+    problems = []
+    if tx.payments.allocated_minor(account_id, payment_id) + refunded_minor > payment.amount_minor:
+        problems.append("more is allocated and refunded than was paid")
+    if refunded_minor and tx.payments.reversal(account_id, payment_id):
+        problems.append("it was refunded, and reversed too")
+    return payment, problems
 
 
 def _allocated(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
@@ -176,6 +183,18 @@ def _locked(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Coun
     return lock, [] if lock else ["the period's lock is missing"]
 
 
+def _refunded(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    refund = tx.audit.refund(entry.account_id or 0, entry.subject_id or 0)
+    rows.update(refund=1)
+    return refund, [] if refund else ["the refund is missing"]
+
+
+def _reversed(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    reversal = tx.audit.reversal(entry.account_id or 0, entry.subject_id or 0)
+    rows.update(reversal=1)
+    return reversal, [] if reversal else ["the reversal is missing"]
+
+
 _READERS = {
     "invoice.issued": _issued,
     "invoice.recorded": _recorded,
@@ -184,6 +203,10 @@ _READERS = {
     "payment.allocated": _allocated,
     "vat-id.checked": _checked,
     "period.locked": _locked,
+    "payment.refunded": _refunded,
+    "payment.reversed": _reversed,
+    "credit.allocated": _allocated,
+    "credit.refunded": _refunded,
 }
 """How the payload of each event about facts is made again: (payload, what is wrong with its rows)."""
 

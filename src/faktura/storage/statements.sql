@@ -113,11 +113,11 @@ UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_ha
 INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
   total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
-  preceding_invoice_id, order_ids, note, payment_terms, override_reason, tax_country, recorded_at_us)
+  preceding_invoice_id, order_ids, note, payment_terms, override_reason, tax_country, pro_forma_id, recorded_at_us)
 VALUES (:account_id, :invoice_id, :wire_id, :source_wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
   :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
-  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :tax_country, :recorded_at_us);
+  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :tax_country, :pro_forma_id, :recorded_at_us);
 
 -- name: invoice_get
 SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_id;
@@ -138,6 +138,9 @@ SELECT account_id FROM invoice WHERE invoice_id = :invoice_id;
 -- name: invoice_credited
 SELECT CAST(COALESCE(SUM(total_with_vat_minor), 0) AS BIGINT) AS credited_minor FROM invoice
 WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_code = 381 AND origin = 'issued';
+
+-- name: invoice_of_pro_forma
+SELECT invoice_id FROM invoice WHERE account_id = :account_id AND pro_forma_id = :pro_forma_id;
 
 -- name: billing_item_get
 SELECT invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
@@ -172,34 +175,78 @@ VALUES (:account_id, :invoice_id, :position, :category, :rate, :taxable_amount_m
 SELECT * FROM vat_breakdown WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY position;
 
 -- name: payment_insert
-INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, recorded_at_us)
-VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :recorded_at_us);
+INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, pro_forma_id, recorded_at_us)
+VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :pro_forma_id, :recorded_at_us);
+
+-- name: payment_account
+-- An id is unique in the ledger, but only operators may ask without an account.
+SELECT account_id FROM payment WHERE payment_id = :payment_id;
 
 -- name: payment_repeated
-SELECT payment_id FROM payment
-WHERE account_id = :account_id AND reference = :reference AND amount_minor = :amount_minor AND paid_on = :paid_on LIMIT 1;
+SELECT p.payment_id FROM payment p
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
+WHERE p.account_id = :account_id AND p.reference = :reference AND p.amount_minor = :amount_minor AND p.paid_on = :paid_on AND rv.payment_id IS NULL LIMIT 1;
 
--- name: payment_allocated
-SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) AS allocated_minor FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
+-- name: payment_used
+SELECT
+  CAST(COALESCE((SELECT SUM(amount_minor) FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id), 0) AS BIGINT) AS allocated_minor,
+  CAST(COALESCE((SELECT SUM(amount_minor) FROM refund WHERE account_id = :account_id AND payment_id = :payment_id), 0) AS BIGINT) AS refunded_minor;
 
--- name: payment_credit
--- Payments that are not used up, oldest first.
-SELECT p.payment_id, p.currency, p.paid_on, p.amount_minor, CAST(COALESCE(SUM(al.amount_minor), 0) AS BIGINT) AS allocated_minor
-FROM payment p LEFT JOIN allocation al ON al.account_id = p.account_id AND al.payment_id = p.payment_id
-WHERE p.account_id = :account_id
-GROUP BY p.payment_id, p.currency, p.paid_on, p.amount_minor
-HAVING p.amount_minor > COALESCE(SUM(al.amount_minor), 0) ORDER BY p.payment_id;
+-- name: payment_settled
+SELECT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
+
+-- name: payment_left
+-- What is left of payments that count; fragments narrow it, or add what is left of credit notes.
+SELECT p.payment_id AS place, p.payment_id, CAST(NULL AS BIGINT) AS credit_note_id, p.pro_forma_id, p.currency, p.paid_on, CAST(p.amount_minor
+  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id), 0)
+  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id), 0) AS BIGINT) AS credit_minor
+FROM payment p
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
+WHERE p.account_id = :account_id AND rv.payment_id IS NULL
+
+-- name: payment_left_for_pro_forma
+AND p.pro_forma_id = :pro_forma_id
+
+-- name: credit_note_left
+UNION ALL
+SELECT i.invoice_id, CAST(NULL AS BIGINT), i.invoice_id, CAST(NULL AS BIGINT), i.currency, i.issue_date, CAST(i.total_with_vat_minor
+  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = i.account_id AND al.credit_note_id = i.invoice_id), 0)
+  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = i.account_id AND rf.credit_note_id = i.invoice_id), 0) AS BIGINT)
+FROM invoice i WHERE i.account_id = :account_id AND i.type_code = 381 AND i.origin = 'issued'
+
+-- name: left_order
+ORDER BY place
+
+-- name: refund_insert
+INSERT INTO refund (account_id, refund_id, payment_id, credit_note_id, amount_minor, refunded_on, reference, recorded_at_us)
+VALUES (:account_id, :refund_id, :payment_id, :credit_note_id, :amount_minor, :refunded_on, :reference, :recorded_at_us);
+
+-- name: refund_repeated
+SELECT refund_id FROM refund
+WHERE account_id = :account_id AND reference = :reference AND amount_minor = :amount_minor AND refunded_on = :refunded_on LIMIT 1;
+
+-- name: reversal_insert
+INSERT INTO reversal (account_id, reversal_id, payment_id, reversed_on, reason, recorded_at_us)
+VALUES (:account_id, :reversal_id, :payment_id, :reversed_on, :reason, :recorded_at_us);
+
+-- name: reversal_of_payment
+SELECT * FROM reversal WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: allocation_insert
 INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
 VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, :amount_minor, :allocated_on, :recorded_at_us);
 
 -- name: allocation_of_invoice
--- What settles a document, and what a credit note has settled (its own settlement, seen from the other side).
-SELECT al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
+-- What settles a document, unless its payment was reversed; and of a credit note what it has settled (its own settlement,
+-- seen from the other side) and what of it was refunded. Sorted by whoever asks, so that each part goes along its index.
+SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
 FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
-WHERE al.account_id = :account_id AND (al.invoice_id = :invoice_id OR al.credit_note_id = :invoice_id)
-ORDER BY al.allocation_id;
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
+WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id AND rv.payment_id IS NULL
+UNION ALL
+SELECT allocation_id, amount_minor, allocated_on FROM allocation WHERE account_id = :account_id AND credit_note_id = :invoice_id
+UNION ALL
+SELECT refund_id, amount_minor, refunded_on FROM refund WHERE account_id = :account_id AND credit_note_id = :invoice_id;
 
 -- name: source_insert
 INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)
@@ -326,11 +373,14 @@ SELECT * FROM conflict WHERE account_id = :account_id AND source_id = :source_id
 -- name: audit_payment
 SELECT * FROM payment WHERE account_id = :account_id AND payment_id = :payment_id;
 
--- name: audit_allocations
-SELECT * FROM allocation WHERE account_id = :account_id AND (payment_id = :source_id OR credit_note_id = :source_id) ORDER BY allocation_id;
-
 -- name: audit_allocation
 SELECT * FROM allocation WHERE account_id = :account_id AND allocation_id = :allocation_id;
+
+-- name: audit_refund
+SELECT * FROM refund WHERE account_id = :account_id AND refund_id = :refund_id;
+
+-- name: audit_reversal
+SELECT * FROM reversal WHERE account_id = :account_id AND reversal_id = :reversal_id;
 
 -- name: audit_listing
 SELECT * FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;
@@ -355,6 +405,8 @@ SELECT
   (SELECT COUNT(*) FROM vat_breakdown WHERE account_id = :account_id) AS vat_breakdown,
   (SELECT COUNT(*) FROM payment WHERE account_id = :account_id) AS payment,
   (SELECT COUNT(*) FROM allocation WHERE account_id = :account_id) AS allocation,
+  (SELECT COUNT(*) FROM refund WHERE account_id = :account_id) AS refund,
+  (SELECT COUNT(*) FROM reversal WHERE account_id = :account_id) AS reversal,
   (SELECT COUNT(*) FROM source WHERE account_id = :account_id) AS source,
   (SELECT COUNT(*) FROM observation WHERE account_id = :account_id) AS observation,
   (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
@@ -368,6 +420,8 @@ SELECT
 SELECT account_id FROM invoice WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM payment WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM allocation WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM refund WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM reversal WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM source WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM listing WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM invoice_line WHERE account_id NOT IN (SELECT account_id FROM account)
@@ -460,9 +514,6 @@ UPDATE account SET buyer = :buyer WHERE account_id = :account_id;
 
 -- name: payment_page
 SELECT * FROM payment WHERE account_id = :account_id AND payment_id > :after ORDER BY payment_id LIMIT :limit;
-
--- name: payment_account
-SELECT account_id FROM payment WHERE payment_id = :payment_id;
 
 -- name: draft_insert
 INSERT INTO draft (account_id, draft_id, document, revision, created_at_us, updated_at_us)

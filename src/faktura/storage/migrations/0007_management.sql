@@ -51,6 +51,3 @@ CREATE TABLE billing_run_item (
   PRIMARY KEY (provider_id, run_id, position)
 );
 CREATE INDEX billing_run_item_outcome ON billing_run_item (provider_id, run_id, outcome, position);
-
--- A payment is found by its id alone, when an operator asks.
-CREATE INDEX payment_by_id ON payment (payment_id);
