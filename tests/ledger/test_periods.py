@@ -149,6 +149,15 @@ def test_a_billing_run_refuses_what_falls_into_a_locked_period(ledger: Any) -> N
 
 
 @pytest.mark.usefixtures("account")
+def test_a_run_that_was_billed_before_the_lock_is_still_billed_before(ledger: Any) -> None:
+    """Running a file again after its period was locked refuses nothing that is issued already."""
+    items = [item(1, tax_point_date="2024-07-31")]
+    for outcome in (BillingOutcome.ISSUED, BillingOutcome.BILLED_BEFORE):
+        assert [report.outcome for report in run_billing(ledger.books, provider="vpsbg", read=lambda: items)] == [outcome]
+        lock_period(ledger.books, provider="vpsbg", through=JULY)
+
+
+@pytest.mark.usefixtures("account")
 def test_a_lock_that_comes_between_validation_and_issue_holds(ledger: Any) -> None:
     """Items that were valid when the run began are refused one by one once the period is locked, and the rest is issued."""
     items = [item(1, tax_point_date="2024-07-31"), item(2), item(3, issue_date="2024-07-31")]

@@ -106,10 +106,11 @@ def validate_item(books: Books, provider: str, item: BillingItem) -> ItemReport:
         try:
             ready = _make_ready(tx, books, owner, item)
             prepared = prepare(ready.draft, owner, today=legal_date(books.clock(), owner.zone))
-            refuse(late_faults(tx, owner, prepared, prepared.issue_date))
+            billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
+            if billed is None:
+                refuse(late_faults(tx, owner, prepared, prepared.issue_date))
         except InvalidDocumentError as error:
             return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
-        billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
     outcome = BillingOutcome.VALID if billed is None else BillingOutcome.BILLED_BEFORE
     return ItemReport(position=item.position, outcome=outcome, invoice_id=billed)
 
