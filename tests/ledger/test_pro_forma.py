@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -141,6 +142,27 @@ def test_an_invoiced_pro_forma_stands_as_its_invoice(ledger: Any, account: Accou
     assert (stands(ledger, pro_forma), listed(ledger, pro_forma)) == ((12_000, 0), (12_000, 0))
     reverse_payment(ledger.books, account_id=account.id, payment_id=payment.id, reason="bounced")
     assert (stands(ledger, pro_forma), listed(ledger, pro_forma)) == ((7_000, 5_000), (7_000, 5_000))
+    assert list(verify(ledger.books)) == []
+
+
+def test_two_who_invoice_or_pay_at_once_make_one_invoice(ledger: Any, account: Account) -> None:
+    """Among many threads one makes the invoice; every payment is either meant for the pro-forma in time, and settles it, or refused."""
+    pro_forma = document(ledger, account)
+
+    def work(turn: int) -> int:
+        try:
+            if turn % 2:
+                invoice_pro_forma(ledger.books, account_id=account.id, pro_forma_id=pro_forma.id)
+            else:
+                pay(ledger.books, account_id=account.id, amount_minor=100, currency=EUR, invoice_ids=[pro_forma.id])
+        except ConflictError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(work, range(24)))
+    assert sum(done[1::2]) == 1
+    assert stands(ledger, pro_forma) == (100 * sum(done[::2]), 12_000 - 100 * sum(done[::2]))
     assert list(verify(ledger.books)) == []
 
 
