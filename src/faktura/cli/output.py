@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -18,10 +18,13 @@ from rich.table import Table
 
 from faktura.bootstrap.books import open_books
 from faktura.config import read_settings
-from faktura.domain.calendar import to_datetime
+from faktura.domain.calendar import parse_date, parse_instant, to_datetime
+from faktura.domain.errors import SettingError
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine
+from faktura.domain.moment import Moment
 from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Standing
+from faktura.domain.state import State
 from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import Books
 
@@ -32,6 +35,8 @@ ID_MAX = 2**63 - 1
 """No id, count or number of a ledger is larger: BIGINT."""
 
 JsonOption = typer.Option("--json", help="Print JSON for programs.")
+AsOf = Annotated[str | None, typer.Option("--as-of", help="As the ledger was at this instant, such as 2024-09-24T21:00:00Z.")]
+On = Annotated[str | None, typer.Option("--on", help="By value date: only what was issued and paid by this date.")]
 
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 
@@ -39,6 +44,22 @@ _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 def books(*, create: bool = False) -> AbstractContextManager[Books]:
     """The ledger that the environment names."""
     return open_books(read_settings(os.environ), create=create)
+
+
+def moment(as_of: str | None, on: str | None) -> Moment:
+    """The moment that --as-of and --on name; SettingError where they name none."""
+    try:
+        return Moment(as_of_us=None if as_of is None else parse_instant(as_of), on=day(on))
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+
+
+def day(text: str | None) -> date | None:
+    """The date that an option names; SettingError where it names none."""
+    try:
+        return None if text is None else parse_date(text)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
 
 
 def progress() -> Progress:
@@ -84,7 +105,7 @@ def instant(at_us: int | None) -> str | None:
     return None if at_us is None else f"{to_datetime(at_us):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, account: str, whole: bool) -> dict[str, Any]:
+def invoice_json(invoice: Invoice, standing: Standing, *, state: State | None, provider: str, account: str, whole: bool) -> dict[str, Any]:
     """A document with the names of EN 16931; `whole` adds parties, lines and VAT breakdown."""
     money = invoice.currency
     head: dict[str, Any] = {
@@ -103,6 +124,7 @@ def invoice_json(invoice: Invoice, standing: Standing, *, provider: str, account
         "total_with_vat": amount(invoice.total_with_vat_minor, money),
         "paid_amount": amount(standing.paid_minor, money),
         "amount_due": amount(standing.due_minor, money),
+        "state": state,
         "order_ids": invoice.order_ids,
     }
     if not whole:

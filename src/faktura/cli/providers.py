@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
-from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
+from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, instant, moment, print_json, print_table
 from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
@@ -18,6 +18,7 @@ from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
 from faktura.ledger.accounts import add_account, add_provider, create_token, find_account, find_provider, revoke_token, set_provider, set_series
+from faktura.ledger.balance import Balance, balance
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
@@ -158,26 +159,53 @@ def account_list(provider: Annotated[str, typer.Argument(help="The provider's na
 def account_show(
     provider: Annotated[str, typer.Argument(help="The provider's name.")],
     reference: Annotated[str, typer.Argument(help="The account's reference.")],
+    as_of: AsOf = None,
+    on: On = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show an account and the payments that are credit of it.
+    """Show an account, its balance in each currency, and the payments that are credit of it; now or as they stood earlier.
 
-    Example: faktura account show vps 17850
+    Example: faktura account show vps 17850 --on 2024-12-31
     """
-    with books() as opened, opened.storage.reading() as tx:
-        account = find_account(tx, find_provider(tx, provider), reference)
-        credit = tx.payments.credit(account.id)
+    when = moment(as_of, on)
+    with books() as opened:
+        with opened.storage.reading() as tx:
+            account = find_account(tx, find_provider(tx, provider), reference)
+            credit = tx.payments.credit(account.id, when)
+        balances = balance(opened, account_id=account.id, moment=when)
     if as_json:
         payments = [
             {"id": item.payment_id, "paid_on": item.paid_on.isoformat(), "currency": item.currency.code, "credit": item.currency.to_decimal(item.credit_minor)}
             for item in credit
         ]
         buyer = account.buyer.to_mapping() if account.buyer else None
-        print_json({"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer, "credit": payments})
+        rows = [_balance_json(item) for item in balances]
+        head = {"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer}
+        print_json(head | {"balances": rows, "credit": payments})
         return
     _show_accounts([account], as_json=False)
+    if balances:
+        columns = ["invoiced", "credited", "paid", "paid elsewhere", "due", "overdue", "credit", "unknown"]
+        names = ("invoiced_minor", "credited_minor", "paid_minor", "paid_elsewhere_minor", "due_minor", "overdue_minor", "credit_minor")
+        table = [[*(item.currency.format(getattr(item, name)) for name in names), item.unknown_count] for item in balances]
+        print_table(columns, table, right=frozenset(columns))
     if credit:
         print_table(["payment", "paid on", "credit"], [[item.payment_id, item.paid_on, item.currency.format(item.credit_minor)] for item in credit])
+
+
+def _balance_json(item: Balance) -> dict[str, object]:
+    money = item.currency
+    return {
+        "currency": money.code,
+        "invoiced": money.to_decimal(item.invoiced_minor),
+        "credited": money.to_decimal(item.credited_minor),
+        "paid": money.to_decimal(item.paid_minor),
+        "paid_elsewhere": money.to_decimal(item.paid_elsewhere_minor),
+        "due": money.to_decimal(item.due_minor),
+        "overdue": money.to_decimal(item.overdue_minor),
+        "credit": {"credit_notes": money.to_decimal(item.credit_notes_minor), "payments": money.to_decimal(item.payments_minor)},
+        "unknown": item.unknown_count,
+    }
 
 
 @series.command("list")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import Currency
 from faktura.domain.payment import Allocation, Payment
 from faktura.ledger.ports import PaymentCredit
 from faktura.storage.driver import Driver
-from faktura.storage.rows import to_payment
+from faktura.storage.rows import moment_row, to_payment
 
 
 class PaymentRows:
@@ -48,10 +49,22 @@ class PaymentRows:
         ]
         self._driver.many("allocation_insert", rows)
 
-    def settlements(self, account_id: int, invoice_id: int) -> list[tuple[int, date]]:
-        """Amount and value date of what settles a document, or of what a credit note settled."""
-        rows = self._driver.all("allocation_of_invoice", account_id=account_id, invoice_id=invoice_id)
+    def settlements(self, account_id: int, invoice_id: int, moment: Moment = NOW) -> list[tuple[int, date]]:
+        """Amount and value date of what settles a document, or of what a credit note settled, as far as it counts at a moment.
+
+        All that says what is paid and due, now or at another moment, is read here.
+        """
+        key = {"account_id": account_id, "invoice_id": invoice_id}
+        if moment.is_now:
+            rows = self._driver.assemble(["allocation_of_invoice", "allocation_order"], **key)
+        else:
+            rows = self._driver.assemble(["allocation_of_invoice", "allocation_moment", "allocation_order"], **key, **moment_row(moment))
         return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in rows]
+
+    def settled(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
+        """What the account's payments have settled, by currency."""
+        rows = self._driver.assemble(["payment_settled", "allocation_moment", "payment_settled_group"], account_id=account_id, **moment_row(moment))
+        return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
 
     def get(self, account_id: int, payment_id: int) -> Payment | None:
         """The account's payment of that id."""
@@ -68,7 +81,7 @@ class PaymentRows:
         key = {"account_id": account_id, "reference": reference, "amount_minor": amount_minor, "paid_on": paid_on.isoformat()}
         return self._driver.one("payment_repeated", **key) is not None
 
-    def credit(self, account_id: int) -> list[PaymentCredit]:
+    def credit(self, account_id: int, moment: Moment = NOW) -> list[PaymentCredit]:
         """Payments that are not used up, oldest first."""
         return [
             PaymentCredit(
@@ -77,5 +90,5 @@ class PaymentRows:
                 paid_on=date.fromisoformat(row["paid_on"]),
                 credit_minor=row["amount_minor"] - row["allocated_minor"],
             )
-            for row in self._driver.all("payment_credit", account_id=account_id)
+            for row in self._driver.all("payment_credit", account_id=account_id, **moment_row(moment))
         ]
