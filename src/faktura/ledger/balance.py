@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 
 from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import Currency
-from faktura.ledger.ports import Books
+from faktura.domain.payment import Standing
+from faktura.domain.provider import Provider
+from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.selection import DocumentAmounts
 from faktura.ledger.standing import current_standing, observed_standing
 
 
@@ -60,22 +64,34 @@ def balance(books: Books, *, account_id: int, moment: Moment = NOW) -> list[Bala
         for document in tx.invoices.amounts(account_id, moment):
             if document.type_code is TypeCode.PRO_FORMA:
                 continue
-            sums_here, total_minor = sums[document.currency], document.total_with_vat_minor or 0
-            observed = observed_standing(tx, document, provider, moment)
-            due_minor = (document.standing if moment.is_now else current_standing(tx, document, provider, moment)).due_minor
-            if document.type_code is None or due_minor is None:
-                sums_here["unknown_count"] += 1
-            if document.type_code is TypeCode.CREDIT_NOTE:
-                sums_here["credited_minor"] += total_minor
-                sums_here["credit_notes_minor"] += due_minor or 0
-            elif document.type_code is not None:
-                sums_here["invoiced_minor"] += total_minor
-                sums_here["paid_elsewhere_minor"] += (observed.paid_minor or 0) if observed else 0
-                sums_here["due_minor"] += due_minor or 0
-                if document.due_date is not None and document.due_date < today:
-                    sums_here["overdue_minor"] += max(0, due_minor or 0)
+            observed, standing = _standings(tx, document, provider, moment)
+            _add(sums[document.currency], document, standing, observed, today)
         for currency, amount_minor in tx.payments.settled(account_id, moment):
             sums[currency]["paid_minor"] += amount_minor
         for left in tx.payments.credit(account_id, moment):
             sums[left.currency]["payments_minor"] += left.credit_minor
     return [Balance(currency=currency, **sums[currency]) for currency in sorted(sums, key=lambda item: item.code)]
+
+
+def _standings(tx: Transaction, document: DocumentAmounts, provider: Provider, moment: Moment) -> tuple[Standing | None, Standing]:
+    """What its source showed of a document, if it did, and how it stands."""
+    if moment.is_now:
+        return (document.standing if document.is_observed else None), document.standing
+    observed = observed_standing(tx, document, provider, moment) if document.is_observed else None
+    return observed, observed or current_standing(tx, document, provider, moment)
+
+
+def _add(sums: dict[str, int], document: DocumentAmounts, standing: Standing, observed: Standing | None, today: date) -> None:
+    total_minor, due_minor = document.total_with_vat_minor or 0, standing.due_minor or 0
+    if document.type_code is None or standing.due_minor is None:
+        sums["unknown_count"] += 1
+    if document.type_code is TypeCode.CREDIT_NOTE:
+        sums["credited_minor"] += total_minor
+        sums["credit_notes_minor"] += due_minor
+    elif document.type_code is not None:
+        sums["invoiced_minor"] += total_minor
+        sums["due_minor"] += due_minor
+        if observed is not None:
+            sums["paid_elsewhere_minor"] += observed.paid_minor or 0
+        if document.due_date is not None and document.due_date < today:
+            sums["overdue_minor"] += max(0, due_minor)

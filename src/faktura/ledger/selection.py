@@ -77,6 +77,8 @@ class DocumentAmounts:
     currency: Currency
     total_with_vat_minor: int | None
     due_date: date | None
+    is_observed: bool
+    """Its source had spoken of payments by then."""
     standing: Standing
     """Of now, whatever the moment asked for."""
 

@@ -135,15 +135,15 @@ class InvoiceRows:
     def amounts(self, account_id: int, moment: Moment) -> Iterator[DocumentAmounts]:
         """What a balance adds up of the account's documents that count at a moment, as they were known then."""
         for row in self._driver.assemble(["invoice_amounts"], account_id=account_id, **moment_row(moment)):
-            known = row if row["origin"] == Origin.ISSUED else self._enriched(row, moment)
             yield DocumentAmounts(
                 id=row["invoice_id"],
                 account_id=row["account_id"],
                 origin=Origin(row["origin"]),
                 type_code=None if row["type_code"] is None else TypeCode(row["type_code"]),
                 currency=Currency(row["currency"]),
-                total_with_vat_minor=known["total_with_vat_minor"],
-                due_date=to_date(known["due_date"]),
+                total_with_vat_minor=row["total_with_vat_minor"] if row["added_total"] is None else json.loads(row["added_total"]),
+                due_date=to_date(row["due_date"] if row["added_due_date"] is None else json.loads(row["added_due_date"])),
+                is_observed=bool(row["is_observed"]),
                 standing=Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"]),
             )
 

@@ -146,9 +146,17 @@ AND recorded_at_us <= :as_of_us AND issue_date <= :on_date;
 SELECT invoice_id, account_id, issue_date, number FROM invoice WHERE invoice_id = :invoice_id;
 
 -- name: invoice_amounts
--- For a balance: only what it adds up, so that an account of many documents is read quickly.
-SELECT i.account_id, i.invoice_id, i.origin, i.type_code, i.currency, i.total_with_vat_minor, i.due_date, l.paid_minor, l.due_minor
-FROM invoice i JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+-- For a balance: only what it adds up, with what was enriched of it, so that an account of many documents is read quickly.
+SELECT i.account_id, i.invoice_id, i.origin, i.type_code, i.currency, i.total_with_vat_minor, i.due_date, l.paid_minor, l.due_minor,
+  total.value AS added_total, due.value AS added_due_date, EXISTS (
+    SELECT 1 FROM observation o WHERE o.account_id = i.account_id AND o.invoice_id = i.invoice_id AND o.recorded_at_us <= :as_of_us
+  ) AS is_observed
+FROM invoice i
+JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+LEFT JOIN enrichment total ON total.account_id = i.account_id AND total.invoice_id = i.invoice_id
+  AND total.term = 'total_with_vat_minor' AND total.recorded_at_us <= :as_of_us
+LEFT JOIN enrichment due ON due.account_id = i.account_id AND due.invoice_id = i.invoice_id
+  AND due.term = 'due_date' AND due.recorded_at_us <= :as_of_us
 WHERE i.account_id = :account_id AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date;
 
 -- name: line_of_order
