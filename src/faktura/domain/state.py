@@ -1,4 +1,4 @@
-"""In what state a document is, for people who ask what is still to be paid."""
+"""How a document stands, in one word. Derived, never stored: it follows from amounts, due date and day."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from faktura.domain.invoice import TypeCode
 
 
 class State(StrEnum):
-    """One word for how a document stands."""
+    """What a list is filtered by."""
 
     OPEN = "open"
-    """Nothing of it is settled."""
+    """Something is due, and nothing is paid."""
     PARTLY_PAID = "partly-paid"
     PAID = "paid"
-    """Nothing is due, whatever settled it."""
+    """Nothing is due: of a credit note, nothing that is owed to the buyer."""
     CREDITED = "credited"
     """Its credit notes make up its whole total."""
     OVERDUE = "overdue"
-    """Something is due after its due date, whether a part is paid or not."""
+    """Something is due, and the due date (BT-9) has passed."""
 
 
 def state_of(
@@ -28,20 +28,24 @@ def state_of(
     total_minor: int | None,
     paid_minor: int | None,
     due_minor: int | None,
-    credited_minor: int,
-    due_date: date | None,
+    credited_minor: int = 0,
+    due_date: date | None = None,
     today: date,
 ) -> State | None:
-    """The state of a document; None where its type or what it has due is unknown, and for a pro-forma, on which nothing is owed.
+    """The state of a document on a day in its provider's zone; None where its source did not say what is due.
 
-    The amount due of a credit note is owed to the buyer: it is open, or used up and so paid, and never overdue.
+    A pro-forma is not owed and a credit note is owed by the seller: neither is ever overdue.
     """
-    if type_code in {None, TypeCode.PRO_FORMA} or due_minor is None:
-        return None
-    if total_minor is not None and 0 < total_minor <= credited_minor:
+    if total_minor and 0 < total_minor <= credited_minor:
         return State.CREDITED
+    if due_minor is None and total_minor is not None and paid_minor is not None:
+        due_minor = total_minor - paid_minor
+    if due_minor is None:
+        return None
     if due_minor <= 0:
         return State.PAID
-    if type_code is not TypeCode.CREDIT_NOTE and due_date is not None and due_date < today:
+    is_owed_by_buyer = type_code not in {TypeCode.PRO_FORMA, TypeCode.CREDIT_NOTE}
+    if is_owed_by_buyer and due_date is not None and due_date < today:
         return State.OVERDUE
-    return State.PARTLY_PAID if paid_minor else State.OPEN
+    is_begun = paid_minor > 0 if paid_minor is not None else total_minor is not None and due_minor < total_minor
+    return State.PARTLY_PAID if is_begun else State.OPEN

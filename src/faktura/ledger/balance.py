@@ -66,7 +66,7 @@ def balance(books: Books, *, account_id: int, moment: Moment = NOW) -> list[Bala
                 continue
             observed, standing = _standings(tx, document, provider, moment)
             _add(sums[document.currency], document, standing, observed, today)
-        for currency, amount_minor in tx.payments.settled(account_id, moment):
+        for currency, amount_minor in tx.payments.paid_sums(account_id, moment):
             sums[currency]["paid_minor"] += amount_minor
         for left in tx.payments.credit(account_id, moment):
             sums[left.currency]["payments_minor"] += left.credit_minor

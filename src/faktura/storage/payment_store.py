@@ -61,9 +61,9 @@ class PaymentRows:
             rows = self._driver.assemble(["allocation_of_invoice", "allocation_moment", "allocation_order"], **key, **moment_row(moment))
         return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in rows]
 
-    def settled(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
+    def paid_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
         """What the account's payments have settled, by currency."""
-        rows = self._driver.assemble(["payment_settled", "allocation_moment", "payment_settled_group"], account_id=account_id, **moment_row(moment))
+        rows = self._driver.assemble(["payment_sums", "allocation_moment", "payment_sums_group"], account_id=account_id, **moment_row(moment))
         return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
 
     def get(self, account_id: int, payment_id: int) -> Payment | None:

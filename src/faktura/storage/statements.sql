@@ -218,12 +218,13 @@ SELECT * FROM (
   FROM payment p WHERE p.account_id = :account_id AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
 ) AS used WHERE amount_minor > allocated_minor ORDER BY payment_id;
 
--- name: payment_settled
+-- name: payment_sums
+-- What payments have settled, by currency.
 SELECT p.currency, CAST(SUM(al.amount_minor) AS BIGINT) AS amount_minor
 FROM allocation al JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
 WHERE al.account_id = :account_id
 
--- name: payment_settled_group
+-- name: payment_sums_group
 GROUP BY p.currency ORDER BY p.currency;
 
 -- name: allocation_insert
@@ -451,7 +452,8 @@ AND i.number = :number
 AND l.due_minor > 0 AND i.type_code <> 325
 
 -- name: overview_due
-AND l.due_minor > 0
+-- Where a source told total and paid only, the rest is due.
+AND (l.due_minor > 0 OR (l.due_minor IS NULL AND l.paid_minor IS NOT NULL))
 
 -- name: overview_number_folded
 -- Few documents bear one number: they are found first, and then whose they are and in which order they come. An index of the
