@@ -13,7 +13,7 @@ import pytest
 from faktura.bootstrap import demo
 from faktura.bootstrap.demo import open_demo
 from faktura.config import DatabaseUrl, Settings
-from faktura.ledger.queries import list_invoices
+from faktura.ledger.listing_query import list_invoices
 from faktura.ledger.verification import verify
 
 SETTINGS = Settings(database=DatabaseUrl(path="unused"))

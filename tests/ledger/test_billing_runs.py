@@ -13,6 +13,7 @@ from tests.conftest import Ledger
 from faktura.domain.errors import LedgerBusyError
 from faktura.ledger import billing, billing_runs
 from faktura.ledger.billing_runs import LEASE_US, RECEIVING_LEASE_US, LeaseLostError, accept_run, begin_run, receive_items, work_off, work_waiting
+from faktura.ledger.listing_query import list_invoices
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Storage, Transaction
 from faktura.ledger.verification import verify
@@ -74,9 +75,7 @@ def read(books: Books, run: BillingRun) -> tuple[RunState, dict[ItemOutcome, int
 
 def documents(books: Books) -> list[tuple[str, str]]:
     """Number and account of every document, by number."""
-    with books.storage.reading() as tx:
-        found = tx.invoices.overview(provider=None, account=None, number=None, is_open=False, limit=1000)
-        return sorted((one.invoice.number, one.account) for one in found)
+    return sorted((one.invoice.number, one.account) for one in list_invoices(books))
 
 
 def test_a_run_issues_what_is_valid_and_says_why_the_rest_is_not(ledger: Ledger, provider_id: int) -> None:

@@ -22,7 +22,7 @@ from faktura.domain.vat import VatCategory
 from faktura.ledger.accounts import add_account, set_provider
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.journal import digest
-from faktura.ledger.queries import list_invoices
+from faktura.ledger.listing_query import list_invoices
 from faktura.ledger.vat_report import sales_ledger, vat_report
 from faktura.ledger.verification import verify
 

@@ -8,11 +8,12 @@ import sys
 import typer
 
 from faktura import __version__
+from faktura.cli.accounts import accounts
 from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
 from faktura.cli.payments import allocate_command, deposit_command, pay_command, refund_command, reverse_command
-from faktura.cli.providers import accounts, providers, series, tokens
+from faktura.cli.providers import providers, series, tokens
 from faktura.cli.servers import demo_command, serve_command
 from faktura.cli.upkeep import journal_command, migrate_command, verify_command
 from faktura.cli.vat import lock_period_command, vat_report_command

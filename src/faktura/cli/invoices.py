@@ -11,16 +11,21 @@ from typing import Annotated
 
 import typer
 
-from faktura.cli.output import ID_MAX, JsonOption, books, invoice_json, print_json, print_table, shown
+from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, day, moment, print_json, print_table, shown
 from faktura.documents import strict_json
+from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.domain.calendar import legal_date, parse_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
+from faktura.domain.invoice import TypeCode
 from faktura.domain.money import canonical, parse_decimal
+from faktura.domain.state import State
 from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.commands import credit, issue
+from faktura.ledger.listing_query import DocumentFilter, DocumentHead, list_invoices
 from faktura.ledger.pro_forma import invoice_pro_forma
-from faktura.ledger.queries import Statement, get_invoice, list_invoices
+from faktura.ledger.queries import Statement, get_invoice
+from faktura.ledger.selection import DocumentSort
 
 invoices = typer.Typer(no_args_is_help=True, help="Invoices, pro-formas, credit and debit notes.")
 
@@ -52,52 +57,77 @@ def invoice_issue(
 def invoice_list(
     provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
     account: Annotated[str | None, typer.Option(help="Only of accounts with this reference.")] = None,
-    number: Annotated[str | None, typer.Option(help="Only this number.")] = None,
+    number: Annotated[str | None, typer.Option(help="Only this number, in any case.")] = None,
     is_open: Annotated[bool, typer.Option("--open", help="Only with an amount known to be due.")] = False,
+    type_code: Annotated[list[int] | None, typer.Option("--type", help="Only of this type, such as 380 or 381; repeatable.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
+    issued_from: Annotated[str | None, typer.Option("--from", help="Only issued on this date or later.")] = None,
+    issued_to: Annotated[str | None, typer.Option("--to", help="Only issued on this date or earlier.")] = None,
+    order_id: Annotated[int | None, typer.Option(min=1, max=ID_MAX, help="Only what bills this order.")] = None,
+    sort: Annotated[DocumentSort | None, typer.Option(help="By what, a minus is descending; default: by creation, newest first.")] = None,
+    as_of: AsOf = None,
+    on: On = None,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; default {LIST_LIMIT}, with --json all.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """List documents of all providers, newest first. --json prints a document a line.
 
-    Example: faktura invoice list --provider vps --open
+    Example: faktura invoice list --provider vps --open --type 380 --from 2024-01-01 --to 2024-03-31
     """
+    filters = DocumentFilter(
+        number=number, type_codes=_type_codes(type_code), state=state, issued_from=day(issued_from), issued_to=day(issued_to), order_id=order_id
+    )
+    when = moment(as_of, on)
     count = min(limit or (ID_MAX if as_json else LIST_LIMIT), ID_MAX)
     with books() as opened, ExitStack() as stack:
-        found = stack.enter_context(closing(list_invoices(opened, provider=provider, account=account, number=number, is_open=is_open, limit=count)))
+        listed = list_invoices(opened, provider=provider, account=account, filters=filters, is_open=is_open, sort=sort, moment=when, limit=count)
+        found = stack.enter_context(closing(listed))
         if as_json:
             for item in found:
-                print_json(invoice_json(item.invoice, item.standing, provider=item.provider, is_test=item.is_test, account=item.account, whole=False))
+                print_json(invoice_head(item.invoice, item.standing, state=item.state, provider=item.provider, is_test=item.is_test, account=item.account))
             return
         columns = ["id", "provider", "account", "type", "number", "issue date", "total", "due"]
-        rows = [
-            [
-                item.invoice.id,
-                item.provider,
-                item.account,
-                item.invoice.type_code.label if item.invoice.type_code else item.invoice.source_type,
-                item.invoice.number,
-                item.invoice.issue_date,
-                shown(item.invoice.total_with_vat_minor, item.invoice.currency),
-                shown(item.standing.due_minor, item.invoice.currency),
-            ]
-            for item in found
-        ]
+        rows = [_row(item) for item in found]
         print_table(columns, rows, right=frozenset({"total", "due"}))
         if limit is None and len(rows) == LIST_LIMIT:
-            typer.echo(f"The newest {LIST_LIMIT}; --limit shows more.", err=True)
+            typer.echo(f"The {'newest' if sort is None else 'first'} {LIST_LIMIT}; --limit shows more.", err=True)
+
+
+def _row(item: DocumentHead) -> list[object]:
+    return [
+        item.invoice.id,
+        item.provider,
+        item.account,
+        item.invoice.type_code.label if item.invoice.type_code else item.invoice.source_type,
+        item.invoice.number,
+        item.invoice.issue_date,
+        shown(item.invoice.total_with_vat_minor, item.invoice.currency),
+        shown(item.standing.due_minor, item.invoice.currency),
+    ]
+
+
+def _type_codes(codes: list[int] | None) -> tuple[TypeCode, ...]:
+    try:
+        return tuple(TypeCode(code) for code in codes or ())
+    except ValueError as error:
+        message = f"--type must be one of {', '.join(f'{code.value} ({code.label})' for code in TypeCode)}"
+        raise SettingError(message) from error
 
 
 @invoices.command("show")
 def invoice_show(
     invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
+    as_of: AsOf = None,
+    on: On = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show a document whole.
+    """Show a document whole, now or as it stood earlier.
 
-    Example: faktura invoice show 10000000027 --json
+    Example: faktura invoice show 10000000027 --as-of 2024-09-24T21:00:00Z --json
     """
+    when = moment(as_of, on)
     with books() as opened:
-        _show(get_invoice(opened, invoice_id=invoice_id), as_json=as_json)
+        _show(get_invoice(opened, invoice_id=invoice_id, moment=when), as_json=as_json)
 
 
 @invoices.command("from-pro-forma")
@@ -168,8 +198,8 @@ def _read_document(file: Path) -> object:
 def _show(statement: Statement, *, as_json: bool) -> None:
     invoice, standing, owner = statement.invoice, statement.standing, statement.provider
     if as_json:
-        told = invoice_json(invoice, standing, provider=owner.name, is_test=owner.is_test, account=statement.account.reference, whole=True)
-        print_json(told | {"state": statement.state})
+        head = invoice_head(invoice, standing, state=statement.state, provider=owner.name, is_test=owner.is_test, account=statement.account.reference)
+        print_json(head | invoice_body(invoice, standing))
         return
     money = invoice.currency
     label = invoice.type_code.label if invoice.type_code else invoice.source_type

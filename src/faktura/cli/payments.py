@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from faktura.cli.output import ID_MAX, JsonOption, amount, books, print_json, shown
+from faktura.cli.output import ID_MAX, JsonOption, books, print_json, shown
+from faktura.documents.invoice_json import amount
 from faktura.domain.calendar import parse_date
 from faktura.domain.errors import ConflictError, SettingError
 from faktura.domain.money import Currency, parse_decimal

@@ -1,4 +1,4 @@
-"""Commands that set up providers, accounts, series and tokens."""
+"""Commands that set up providers, series and tokens."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
-from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
-from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
+from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.provider import Account, Provider, Token
+from faktura.domain.provider import Provider, Token
 from faktura.ledger.accounts import (
     MANAGEMENT_SCOPES,
-    add_account,
     add_provider,
     create_token,
-    find_account,
     find_provider,
     revoke_token,
     set_provider,
@@ -30,7 +28,6 @@ from faktura.ledger.accounts import (
 )
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
-accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
 series = typer.Typer(no_args_is_help=True, help="Number series of a provider.")
 tokens = typer.Typer(no_args_is_help=True, help="API tokens of accounts.")
 
@@ -125,88 +122,6 @@ def provider_list(as_json: Annotated[bool, JsonOption] = False) -> None:
     with books() as opened, opened.storage.reading() as tx:
         found = tx.providers.all()
     _show_providers(found, as_json=as_json)
-
-
-@accounts.command("add")
-def account_add(
-    provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    reference: Annotated[str, typer.Argument(help="The provider's own name for the customer.")],
-    name: Annotated[str | None, typer.Option(help="The buyer's name (BT-44); without it documents must bring their buyer.")] = None,
-    country: Annotated[str | None, typer.Option(help="ISO 3166-1 code (BT-55).")] = None,
-    vat_id: Annotated[str | None, typer.Option(help="With country prefix (BT-48).")] = None,
-    registration_id: Annotated[str | None, typer.Option(help="Company register number, such as the EIK (BT-47).")] = None,
-    street: Annotated[str | None, typer.Option()] = None,
-    city: Annotated[str | None, typer.Option()] = None,
-    post_code: Annotated[str | None, typer.Option()] = None,
-    email: Annotated[str | None, typer.Option()] = None,
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Add an account.
-
-    Example: faktura account add vps 17850 --name "Primer EOOD" --country BG
-    """
-    details = {"country": country, "vat_id": vat_id, "registration_id": registration_id, "street": street, "city": city}
-    details |= {"post_code": post_code, "email": email}
-    if name is None and any(details.values()):
-        raise SettingError("a buyer needs a --name")
-    buyer = Party(name=name, **details) if name else None
-    with books() as opened:
-        account = add_account(opened, provider=provider, reference=reference, buyer=buyer)
-    _show_accounts([account], as_json=as_json)
-
-
-@accounts.command("list")
-def account_list(provider: Annotated[str, typer.Argument(help="The provider's name.")], as_json: Annotated[bool, JsonOption] = False) -> None:
-    """List a provider's accounts, with how many documents each one's API list has.
-
-    Example: faktura account list vps
-    """
-    with books() as opened, opened.storage.reading() as tx:
-        found = tx.accounts.all(find_provider(tx, provider).id)
-    _show_accounts(found, as_json=as_json)
-
-
-@accounts.command("show")
-def account_show(
-    provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    reference: Annotated[str, typer.Argument(help="The account's reference.")],
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Show an account, and what is left of its payments and credit notes: its credit.
-
-    Example: faktura account show vps 17850
-    """
-    with books() as opened, opened.storage.reading() as tx:
-        account = find_account(tx, find_provider(tx, provider), reference)
-        credit = tx.payments.credit(account.id)
-    if as_json:
-        payments = [
-            {
-                "id": item.payment_id or item.credit_note_id,
-                "kind": "payment" if item.payment_id else "credit note",
-                "pro_forma_id": item.pro_forma_id,
-                "paid_on": item.paid_on.isoformat(),
-                "currency": item.currency.code,
-                "credit": item.currency.to_decimal(item.credit_minor),
-            }
-            for item in credit
-        ]
-        buyer = account.buyer.to_mapping() if account.buyer else None
-        print_json({"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer, "credit": payments})
-        return
-    _show_accounts([account], as_json=False)
-    if credit:
-        rows = [
-            [
-                item.payment_id or item.credit_note_id,
-                "payment" if item.payment_id else "credit note",
-                item.pro_forma_id,
-                item.paid_on,
-                item.currency.format(item.credit_minor),
-            ]
-            for item in credit
-        ]
-        print_table(["id", "kind", "for pro-forma", "since", "credit"], rows, right=frozenset({"credit"}))
 
 
 @series.command("list")
@@ -326,17 +241,6 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
     print_table([*columns, "seller"], [[*(row[key] for key in columns), item.seller.name] for row, item in zip(rows, found, strict=True)])
 
 
-def _show_accounts(found: list[Account], *, as_json: bool) -> None:
-    rows = [
-        {"id": item.id, "reference": item.reference, "listed": item.listed_total, "buyer": item.buyer.to_mapping() if item.buyer else None} for item in found
-    ]
-    if as_json:
-        print_json(rows)
-        return
-    columns = ["id", "reference", "listed", "buyer"]
-    print_table(columns, [[item.id, item.reference, item.listed_total, item.buyer.name if item.buyer else None] for item in found])
-
-
 def _show_series(found: list[Series], *, as_json: bool) -> None:
     rows = [
         {
@@ -363,10 +267,10 @@ def _token_json(token: Token) -> dict[str, object]:
         "label": token.label,
         "begins": token.hint,
         "scopes": token.scopes,
-        "created_at": instant(token.created_at_us),
-        "expires_at": instant(token.expires_at_us),
-        "revoked_at": instant(token.revoked_at_us),
-        "last_used_at": instant(token.last_used_at_us),
+        "created_at": instant_text(token.created_at_us),
+        "expires_at": instant_text(token.expires_at_us),
+        "revoked_at": instant_text(token.revoked_at_us),
+        "last_used_at": instant_text(token.last_used_at_us),
     }
 
 

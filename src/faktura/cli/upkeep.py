@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import migrate
-from faktura.cli.output import ID_MAX, JsonOption, books, instant, print_json, print_table
+from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
 from faktura.config import read_settings
+from faktura.domain.calendar import instant_text
 from faktura.ledger.queries import read_journal
 from faktura.ledger.verification import verify
 
@@ -62,7 +63,7 @@ def journal_command(
     rows = [
         {
             "sequence": entry.sequence,
-            "recorded_at": instant(entry.recorded_at_us),
+            "recorded_at": instant_text(entry.recorded_at_us),
             "actor": entry.actor,
             "event": entry.event,
             "account_id": entry.account_id,

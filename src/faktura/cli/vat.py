@@ -12,9 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from faktura.cli.output import JsonOption, amount, books, instant, print_json, print_table
-from faktura.cli.providers import accounts
-from faktura.domain.calendar import parse_date, parse_instant
+from faktura.cli.accounts import accounts
+from faktura.cli.output import JsonOption, books, print_json, print_table
+from faktura.documents.invoice_json import amount
+from faktura.domain.calendar import instant_text, parse_date, parse_instant
 from faktura.domain.errors import SettingError
 from faktura.domain.vat_check import VatIdCheck
 from faktura.domain.vat_report import OssRow, RecapitulativeRow, SalesRow, VatSummaryRow
@@ -77,7 +78,7 @@ def lock_period_command(
     with books() as opened:
         lock = lock_period(opened, provider=provider, through=_day("--through", through))
     if as_json:
-        print_json({"locked_through": lock.locked_through.isoformat(), "actor": lock.actor, "recorded_at": instant(lock.recorded_at_us)})
+        print_json({"locked_through": lock.locked_through.isoformat(), "actor": lock.actor, "recorded_at": instant_text(lock.recorded_at_us)})
     else:
         typer.echo(f"{provider} is locked through {lock.locked_through}")
 
@@ -134,7 +135,7 @@ def _show_checks(found: Sequence[VatIdCheck], *, as_json: bool) -> None:
             "id": item.check_id,
             "vat_id": item.vat_id,
             "valid": item.is_valid,
-            "checked_at": instant(item.checked_at_us),
+            "checked_at": instant_text(item.checked_at_us),
             "consultation": item.consultation,
             "name": item.name,
             "address": item.address,

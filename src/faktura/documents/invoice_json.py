@@ -10,6 +10,7 @@ from faktura.domain.calendar import instant_text
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine
 from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Standing
+from faktura.domain.state import State
 from faktura.domain.vat import VatBreakdown
 
 
@@ -18,18 +19,20 @@ def amount(amount_minor: int | None, currency: Currency) -> Decimal | None:
     return None if amount_minor is None else currency.to_decimal(amount_minor)
 
 
-def invoice_head(invoice: Invoice, standing: Standing, *, provider: str, account: str) -> dict[str, Any]:
+def invoice_head(invoice: Invoice, standing: Standing, *, state: State | None, provider: str, is_test: bool, account: str) -> dict[str, Any]:
     """A document without parties and lines."""
     money = invoice.currency
     return {
         "id": invoice.id,
         "provider": provider,
+        "is_test": is_test,
         "account": account,
         "wire_id": invoice.wire_id,
         "origin": invoice.origin.value,
         "type_code": invoice.type_code.value if invoice.type_code else None,
         "number": invoice.number,
         "issue_date": invoice.issue_date.isoformat(),
+        "due_date": _day(invoice.due_date),
         "created_at": instant_text(invoice.created_at_us),
         "currency": money.code,
         "total_without_vat": amount(invoice.total_without_vat_minor, money),
@@ -37,6 +40,7 @@ def invoice_head(invoice: Invoice, standing: Standing, *, provider: str, account
         "total_with_vat": amount(invoice.total_with_vat_minor, money),
         "paid_amount": amount(standing.paid_minor, money),
         "amount_due": amount(standing.due_minor, money),
+        "state": state,
         "order_ids": invoice.order_ids,
     }
 
@@ -50,12 +54,13 @@ def invoice_body(invoice: Invoice, standing: Standing) -> dict[str, Any]:
         "price_basis": invoice.price_basis,
         "seller": invoice.seller.to_mapping() if invoice.seller else None,
         "buyer": invoice.buyer.to_mapping() if invoice.buyer else None,
-        "due_date": _day(invoice.due_date),
         "tax_point_date": _day(invoice.tax_point_date),
         "preceding_invoice": {"number": preceding.number, "issue_date": _day(preceding.issue_date), "id": preceding.invoice_id} if preceding else None,
+        "pro_forma_id": invoice.pro_forma_id,
         "note": invoice.note,
         "payment_terms": invoice.payment_terms,
         "override_reason": invoice.override_reason,
+        "tax_country": invoice.tax_country,
         "vat_rate": invoice.vat_rate,
         "lines": None if invoice.lines is None else [_line(line, money) for line in invoice.lines],
         "allowances_charges": [_adjustment(item, money) for item in invoice.allowances_charges],

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from itertools import islice
 
-from faktura.domain.calendar import legal_date
 from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import Invoice
+from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Account, Provider
-from faktura.domain.state import State, state_of
+from faktura.domain.state import State
 from faktura.ledger.accounts import find_provider
 from faktura.ledger.credit import Credit, find_credit
-from faktura.ledger.ports import Books, JournalEntry, Overview
+from faktura.ledger.listing_query import document_state
+from faktura.ledger.ports import Books, JournalEntry
 from faktura.ledger.standing import current_standing, render
 
 
@@ -26,6 +26,8 @@ class Statement:
     standing: Standing
     provider: Provider
     account: Account
+    credited_minor: int
+    """What its credit notes make up."""
     state: State | None
     """On the day of the question, in the provider's zone."""
 
@@ -39,27 +41,20 @@ class CreditStatement:
     account: Account
 
 
-def get_invoice(books: Books, *, invoice_id: int) -> Statement:
-    """The document of a ledger id; NotFoundError otherwise."""
+def get_invoice(books: Books, *, invoice_id: int, moment: Moment = NOW) -> Statement:
+    """The document of a ledger id, now or at another moment; NotFoundError otherwise, also for one that did not count then."""
     with books.storage.reading() as tx:
         account_id = tx.invoices.account_of(invoice_id)
-        invoice = None if account_id is None else tx.invoices.get(account_id, invoice_id)
+        invoice = None if account_id is None else tx.invoices.get(account_id, invoice_id, moment)
         account = None if account_id is None else tx.accounts.get(account_id)
         if invoice is None or account is None:
-            message = f"there is no document with the ledger id {invoice_id}"
+            message = f"there is no document with the ledger id {invoice_id}" + ("" if moment.is_now else " at that moment")
             raise NotFoundError(message)
         provider = tx.providers.get(account.provider_id)
-        standing = current_standing(tx, invoice, provider)
-        state = state_of(
-            type_code=invoice.type_code,
-            total_minor=invoice.total_with_vat_minor,
-            paid_minor=standing.paid_minor,
-            due_minor=standing.due_minor,
-            credited_minor=tx.invoices.credited_minor(account.id, invoice.id),
-            due_date=invoice.due_date,
-            today=legal_date(books.clock(), provider.zone),
-        )
-        return Statement(invoice=invoice, standing=standing, provider=provider, account=account, state=state)
+        standing = current_standing(tx, invoice, provider, moment)
+        credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
+        state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(books.clock(), provider.zone))
+        return Statement(invoice=invoice, standing=standing, provider=provider, account=account, credited_minor=credited_minor, state=state)
 
 
 def get_credit(books: Books, *, credit_id: int) -> CreditStatement:
@@ -73,27 +68,6 @@ def get_credit(books: Books, *, credit_id: int) -> CreditStatement:
         provider = tx.providers.get(account.provider_id)
         named = {"payment_id": credit_id if payment_of else None, "credit_note_id": None if payment_of else credit_id}
         return CreditStatement(credit=find_credit(tx, provider, account_id=account.id, **named), provider=provider, account=account)
-
-
-def list_invoices(
-    books: Books,
-    *,
-    provider: str | None = None,
-    account: str | None = None,
-    number: str | None = None,
-    is_open: bool = False,
-    limit: int = 2**53,
-) -> Generator[Overview]:
-    """Documents of all accounts, newest first; streams, so memory does not grow with the ledger.
-
-    NotFoundError for a provider or account that is not there. Close the iterator, or read it to its end.
-    """
-    with books.storage.reading() as tx:
-        owners = tx.providers.all() if provider is None else [find_provider(tx, provider)]
-        if account is not None and all(tx.accounts.find(owner.id, account) is None for owner in owners):
-            message = f"there is no account {account!r}"
-            raise NotFoundError(message)
-        yield from tx.invoices.overview(provider=provider, account=account, number=number, is_open=is_open, limit=limit)
 
 
 def read_journal(books: Books, *, provider: str, after: int = 0, limit: int) -> list[JournalEntry]:

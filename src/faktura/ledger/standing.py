@@ -7,49 +7,75 @@ A ledger never deletes, so an account's listed documents hold every ordinal from
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
-from faktura.domain.calendar import midnight
+from faktura.domain.calendar import legal_date, midnight
 from faktura.domain.invoice import Invoice, Origin, TypeCode
+from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Settlement, Standing, allocate, settle
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.ports import Books, Dialect, ListingRow, ListKey, Transaction
+from faktura.ledger.selection import Settled
 
 FIRST_ORDINAL = 2**40
 """Where a list begins: room on both sides, and always positive."""
 
+_LAST_DAY = date(9998, 12, 31)
 _OLDEST: ListKey = (-(2**62), 0)
 _NEWEST: ListKey = (2**62, 0)
 
 
-def current_standing(tx: Transaction, invoice: Invoice, provider: Provider) -> Standing:
-    """What is paid and due now.
+def current_standing(tx: Transaction, invoice: Settled, provider: Provider, moment: Moment = NOW) -> Standing:
+    """What is paid and due now, or at another moment.
 
     A source's own word wins for what it recorded; otherwise allocations count. Of a recorded document that nobody
     paid here and whose source said nothing, paid and due are unknown.
     """
-    if invoice.origin is Origin.RECORDED:
-        observed = tx.sources.observed(invoice.account_id, invoice.id)
-        if observed is not None:
-            return observed
-    rows = _asked_for(tx, invoice) if invoice.type_code is TypeCode.PRO_FORMA else tx.payments.settlements(invoice.account_id, invoice.id)
+    observed = observed_standing(tx, invoice, provider, moment)
+    if observed is not None:
+        return observed
+    is_asked = invoice.type_code is TypeCode.PRO_FORMA
+    rows = _asked_for(tx, invoice, moment) if is_asked else tx.payments.settlements(invoice.account_id, invoice.id, moment)
     if (invoice.origin is Origin.RECORDED and not rows) or invoice.total_with_vat_minor is None:
         return Standing()
     settlements = tuple(Settlement(amount_minor=amount, paid_at_us=midnight(day, provider.zone)) for amount, day in rows)
     return settle(invoice.total_with_vat_minor, settlements)
 
 
-def _asked_for(tx: Transaction, pro_forma: Invoice) -> list[tuple[int, date]]:
+def _asked_for(tx: Transaction, pro_forma: Settled, moment: Moment) -> list[tuple[int, date]]:
     """What came in for a pro-forma: once it is invoiced, what settles the invoice; until then, the money that is meant for it.
 
     That money is credit of the account. What of it went elsewhere, or is more than was asked for, is not shown here.
     """
     invoice_id = tx.invoices.of_pro_forma(pro_forma.account_id, pro_forma.id)
-    if invoice_id is not None:
-        return tx.payments.settlements(pro_forma.account_id, invoice_id)
-    prepaid = tx.payments.prepaid(pro_forma.account_id, pro_forma.id)
+    if invoice_id is not None and (moment.is_now or tx.invoices.get(pro_forma.account_id, invoice_id, moment) is not None):
+        return tx.payments.settlements(pro_forma.account_id, invoice_id, moment)
+    prepaid = tx.payments.prepaid(pro_forma.account_id, pro_forma.id, moment)
     parts = allocate(pro_forma.total_with_vat_minor or 0, [item.credit_minor for item in prepaid])
     return [(part, item.paid_on) for part, item in zip(parts, prepaid, strict=True) if part]
+
+
+def observed_standing(tx: Transaction, invoice: Settled, provider: Provider, moment: Moment = NOW) -> Standing | None:
+    """What its source last showed as paid and due of a recorded document; None where it never did, or not by then.
+
+    By value date, payments that the source dated count by their dates. Where it dated none, what it was seen to show by
+    then counts: a later word does not tell when the money came.
+    """
+    if invoice.origin is not Origin.RECORDED:
+        return None
+    observed = tx.sources.observed(invoice.account_id, invoice.id, as_of_us=moment.as_of_us)
+    if observed is None or moment.on is None:
+        return observed
+    if observed.settlements is None:
+        seen_before_us = midnight(min(moment.on, _LAST_DAY) + timedelta(days=1), provider.zone)
+        return tx.sources.observed(invoice.account_id, invoice.id, as_of_us=moment.as_of_us, seen_before_us=seen_before_us)
+    dated = tuple(item for item in observed.settlements if legal_date(item.paid_at_us, provider.zone) <= moment.on)
+    later_minor = sum(item.amount_minor for item in observed.settlements) - sum(item.amount_minor for item in dated)
+    return Standing(
+        paid_minor=None if observed.paid_minor is None else observed.paid_minor - later_minor,
+        due_minor=None if observed.due_minor is None else observed.due_minor + later_minor,
+        settlements=dated,
+    )
 
 
 def render(dialect: Dialect, invoice: Invoice, standing: Standing, provider: Provider, *, ordinal: int | None = None) -> ListingRow:

@@ -7,16 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from faktura.domain.invoice import AllowanceCharge, Invoice
+from faktura.domain.invoice import AllowanceCharge, Invoice, Origin, TypeCode
+from faktura.domain.moment import NOW, Moment
+from faktura.domain.money import Currency
 from faktura.domain.payment import Standing
 from faktura.ledger.ports import BillingKey, Overview
+from faktura.ledger.selection import DocumentAmounts, Place, Selection
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import (
     allowance_charge_row,
     flat_row,
     invoice_row,
     line_row,
+    moment_row,
     to_allowance_charge,
+    to_date,
     to_invoice,
     to_line,
     to_vat_breakdown,
@@ -41,9 +46,10 @@ class InvoiceRows:
         self._driver.many("allowance_charge_insert", _allowances_charges(invoices))
         self._driver.many("vat_breakdown_insert", _vat_breakdowns(invoices))
 
-    def get(self, account_id: int, invoice_id: int) -> Invoice | None:
-        """The account's document of that ledger id."""
-        return self._whole(self._driver.one("invoice_get", account_id=account_id, invoice_id=invoice_id))
+    def get(self, account_id: int, invoice_id: int, moment: Moment = NOW) -> Invoice | None:
+        """The account's document of that ledger id, if it counts at that moment, as it was known then."""
+        found = self._whole(self._driver.one("invoice_get", account_id=account_id, invoice_id=invoice_id), moment)
+        return found if found is not None and moment.counts(found.recorded_at_us, found.issue_date) else None
 
     def written(self, account_id: int, invoice_id: int) -> Invoice | None:
         """The document as it was first written, without what later words of its source added."""
@@ -55,7 +61,7 @@ class InvoiceRows:
     def is_canonical(self, account_id: int, invoice_id: int) -> bool:
         """Whether the stored rows are exactly those that writing the document again would make."""
         key = {"account_id": account_id, "invoice_id": invoice_id}
-        written, whole = self.written(**key), self.get(**key)
+        written, whole = self.written(account_id, invoice_id), self.get(account_id, invoice_id)
         if written is None or whole is None:
             return False
         stored = {name: self._driver.all(name, **key) for name in ("invoice_get", "line_all", "allowance_charge_all", "vat_breakdown_all")}
@@ -85,10 +91,14 @@ class InvoiceRows:
         row = self._driver.one("invoice_account", invoice_id=invoice_id)
         return None if row is None else row["account_id"]
 
-    def credited_minor(self, account_id: int, invoice_id: int) -> int:
-        """The sum of the credit notes that correct a document."""
-        row = self._driver.one("invoice_credited", account_id=account_id, invoice_id=invoice_id)
-        return int(row["credited_minor"]) if row else 0
+    def credited_minor(self, account_id: int, invoice_id: int, moment: Moment = NOW) -> int:
+        """The sum of the credit notes that correct a document, of those that count at a moment."""
+        key = {"account_id": account_id, "invoice_id": invoice_id}
+        if moment.is_now:
+            rows = self._driver.assemble(["invoice_credited"], **key)
+        else:
+            rows = self._driver.assemble(["invoice_credited", "invoice_credited_moment"], **key, **moment_row(moment))
+        return sum(int(row["credited_minor"]) for row in rows)
 
     def of_pro_forma(self, account_id: int, pro_forma_id: int) -> int | None:
         """The invoice that was made from a pro-forma, if there is one."""
@@ -104,26 +114,47 @@ class InvoiceRows:
         """Keep that a product is billed for a period; the table's key refuses a second time."""
         self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(key))
 
-    def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterator[Overview]:
-        """Documents of all accounts, newest first, as an operator filters them."""
-        fragments = ["overview"]
-        filters = {"provider": provider, "account": account, "number": number}
-        fragments += [f"overview_{name}" for name, value in filters.items() if value is not None]
-        if is_open:
-            fragments.append("overview_open")
-        given = {name: value for name, value in filters.items() if value is not None}
-        for row in self._driver.assemble([*fragments, "overview_order"], **given, limit=limit):
+    def overview(self, selection: Selection) -> Iterator[Overview]:
+        """Documents of accounts as an operator selects them, without their lines, as they were known at the selection's moment."""
+        fragments, given = _selected(selection)
+        for row in self._driver.assemble(fragments, **given):
             yield Overview(
-                invoice=to_invoice(self._enriched(row), lines=(), allowances_charges=(), vat_breakdown=()),
+                invoice=to_invoice(self._enriched(row, selection.moment), lines=(), allowances_charges=(), vat_breakdown=()),
                 provider=row["provider_name"],
                 is_test=json.loads(row["provider_settings"]).get("is_test", False),
                 account=row["account_reference"],
-                listed=row["ordinal"] is not None,
                 standing=Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"]),
             )
 
-    def _whole(self, row: Row | None) -> Invoice | None:
-        return None if row is None else self._with_parts(self._enriched(row))
+    def place(self, invoice_id: int) -> Place | None:
+        """Where a document stands in lists. For operators only, as it asks without an account."""
+        row = self._driver.one("invoice_place", invoice_id=invoice_id)
+        return None if row is None else Place(**dict(zip(row.keys(), row, strict=True)))
+
+    def bills_order(self, invoice: Invoice, order_id: int) -> bool:
+        """Whether a document or one of its lines bills an order, as far as the given document is known to have lines."""
+        if order_id in (invoice.order_ids or ()):
+            return True
+        key = {"account_id": invoice.account_id, "invoice_id": invoice.id}
+        return invoice.lines is not None and self._driver.one("line_of_order", **key, order_id=order_id) is not None
+
+    def amounts(self, account_id: int, moment: Moment) -> Iterator[DocumentAmounts]:
+        """What a balance adds up of the account's documents that count at a moment, as they were known then."""
+        for row in self._driver.assemble(["invoice_amounts"], account_id=account_id, **moment_row(moment)):
+            yield DocumentAmounts(
+                id=row["invoice_id"],
+                account_id=row["account_id"],
+                origin=Origin(row["origin"]),
+                type_code=None if row["type_code"] is None else TypeCode(row["type_code"]),
+                currency=Currency(row["currency"]),
+                total_with_vat_minor=row["total_with_vat_minor"] if row["added_total"] is None else json.loads(row["added_total"]),
+                due_date=to_date(row["due_date"] if row["added_due_date"] is None else json.loads(row["added_due_date"])),
+                is_observed=bool(row["is_observed"]),
+                standing=Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"]),
+            )
+
+    def _whole(self, row: Row | None, moment: Moment = NOW) -> Invoice | None:
+        return None if row is None else self._with_parts(self._enriched(row, moment))
 
     def _with_parts(self, row: dict[str, Any]) -> Invoice:
         key = {"account_id": row["account_id"], "invoice_id": row["invoice_id"]}
@@ -137,13 +168,61 @@ class InvoiceRows:
             vat_breakdown=tuple(to_vat_breakdown(group) for group in self._driver.all("vat_breakdown_all", **key)) if row["breakdown_count"] else (),
         )
 
-    def _enriched(self, row: Row) -> dict[str, Any]:
-        """The row with what later sources added to it."""
+    def _enriched(self, row: Row, moment: Moment) -> dict[str, Any]:
+        """The row with what later sources had added to it by then. A source's later word is of its own date, so only the instant counts."""
         columns = dict(zip(row.keys(), row, strict=True))
         if columns["origin"] == "recorded":
-            for term in self._driver.all("enrichment_all", account_id=row["account_id"], invoice_id=row["invoice_id"]):
+            key = {"account_id": row["account_id"], "invoice_id": row["invoice_id"], "as_of_us": moment_row(moment)["as_of_us"]}
+            for term in self._driver.all("enrichment_all", **key):
                 columns[term["term"]] = json.loads(term["value"])
         return columns
+
+
+def _selected(selection: Selection) -> tuple[list[str], dict[str, object]]:
+    """The fragments of a selection's statement, and their parameters. A value decides which fragments there are, never what they say."""
+    given: dict[str, object] = {"limit": selection.limit}
+    fragments = ["overview"]
+    for name, value in (("provider", selection.provider), ("account", selection.account), ("number", selection.number)):
+        if value is not None:
+            fragments.append(f"overview_{name}")
+            given[name] = value
+    if selection.number_folded is not None:
+        fragments.append("overview_number_folded")
+        given["number_folded"] = selection.number_folded
+    if selection.type_codes:
+        fragments.append("overview_types")
+        given |= {f"type_{place + 1}": selection.type_codes[place % len(selection.type_codes)].value for place in range(len(TypeCode))}
+    beside = "" if selection.sort is None or selection.sort.term == "issue_date" else "_beside"
+    for name, term, day in (("from", "issued_from", selection.issued_from), ("to", "issued_to", selection.issued_to), ("on", "on_date", selection.moment.on)):
+        if day is not None:
+            fragments.append(f"overview_{name}{beside}")
+            given[term] = day.isoformat()
+    if selection.moment.as_of_us is not None:
+        fragments.append("overview_as_of")
+        given["as_of_us"] = selection.moment.as_of_us
+    fragments += [name for name, asked in (("overview_open", selection.is_open), ("overview_due", selection.is_due)) if asked]
+    return fragments + _ordered(selection, given), given
+
+
+def _ordered(selection: Selection, given: dict[str, object]) -> list[str]:
+    """The fragments of whose documents, after which and in which order; their parameters are added."""
+    sort, after = selection.sort, selection.after
+    fragments = []
+    if selection.account_id is not None:
+        fragments.append("overview_account_id" if selection.number_folded is None else "overview_number_of_account")
+        given["account_id"] = selection.account_id
+    elif selection.provider_id is not None:
+        along = "overview_provider_ids" if sort is None or sort.term == "id" else "overview_provider_id"
+        fragments.append(along if selection.number_folded is None else "overview_number_of_provider")
+        given["provider_id"] = selection.provider_id
+    if sort is None:
+        return [*fragments, "overview_order"]
+    if after is not None:
+        fragments.append(f"overview_{'before' if sort.is_descending else 'after'}_{sort.term}")
+        given["after_id"] = after.invoice_id
+        if sort.term != "id":
+            given["after_term"] = getattr(after, sort.term)
+    return [*fragments, f"overview_by_{sort.term}{'_descending' if sort.is_descending else ''}"]
 
 
 def _lines(invoices: Iterable[Invoice]) -> Iterator[dict[str, object]]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 from operator import itemgetter
 
+from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import Currency
 from faktura.domain.payment import Allocation, Payment, Refund, Reversal
 from faktura.ledger.ports import PaymentCredit
 from faktura.storage.driver import Driver
-from faktura.storage.rows import to_payment, to_reversal
+from faktura.storage.rows import moment_row, to_payment, to_reversal
 
 
 class PaymentRows:
@@ -76,10 +77,27 @@ class PaymentRows:
             recorded_at_us=reversal.recorded_at_us,
         )
 
-    def settlements(self, account_id: int, invoice_id: int) -> list[tuple[int, date]]:
-        """Amount and value date of what settles a document, or of what a credit note settled and gave back; in the order of their writing."""
-        rows = self._driver.all("allocation_of_invoice", account_id=account_id, invoice_id=invoice_id)
+    def settlements(self, account_id: int, invoice_id: int, moment: Moment = NOW) -> list[tuple[int, date]]:
+        """Amount and value date of what settles a document, or of what a credit note settled and gave back, as far as it counts at a moment.
+
+        All that says what is paid and due, now or at another moment, is read here; in the order of its writing.
+        """
+        key = {"account_id": account_id, "invoice_id": invoice_id}
+        if moment.is_now:
+            rows = self._driver.all("allocation_of_invoice", **key)
+        else:
+            rows = self._driver.all("allocation_of_invoice_moment", **key, **moment_row(moment))
         return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in sorted(rows, key=itemgetter("place"))]
+
+    def paid_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
+        """What the account's payments have settled, by currency."""
+        rows = self._driver.all("payment_sums", account_id=account_id, **moment_row(moment))
+        return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
+
+    def refunded_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
+        """What was given back of the account's credit notes, by currency."""
+        rows = self._driver.all("refund_sums", account_id=account_id, **moment_row(moment))
+        return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
 
     def get(self, account_id: int, payment_id: int) -> Payment | None:
         """The account's payment of that id."""
@@ -124,13 +142,13 @@ class PaymentRows:
         key = {"account_id": account_id, "reference": reference, "amount_minor": amount_minor, "refunded_on": refunded_on.isoformat()}
         return self._driver.one("refund_repeated", **key) is not None
 
-    def credit(self, account_id: int) -> list[PaymentCredit]:
+    def credit(self, account_id: int, moment: Moment = NOW) -> list[PaymentCredit]:
         """Payments and credit notes that are not used up, oldest first."""
-        return self._left("payment_left", "credit_note_left", "left_order", account_id=account_id)
+        return self._left("payment_left", "credit_note_left", "left_order", account_id=account_id, **moment_row(moment))
 
-    def prepaid(self, account_id: int, pro_forma_id: int) -> list[PaymentCredit]:
+    def prepaid(self, account_id: int, pro_forma_id: int, moment: Moment = NOW) -> list[PaymentCredit]:
         """What is left of the payments that are meant for a pro-forma, oldest first."""
-        return self._left("payment_left", "payment_left_for_pro_forma", "left_order", account_id=account_id, pro_forma_id=pro_forma_id)
+        return self._left("payment_left", "payment_left_for_pro_forma", "left_order", account_id=account_id, pro_forma_id=pro_forma_id, **moment_row(moment))
 
     def _left(self, *names: str, **parameters: object) -> list[PaymentCredit]:
         return [

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
+from faktura.domain.moment import Moment
 from faktura.domain.money import Currency, canonical
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.party import Party
@@ -344,6 +345,18 @@ def party_text(party: Party | None) -> str | None:
 def to_party(text: str | None) -> Party | None:
     """The party of that text."""
     return None if text is None else Party(**json.loads(text))
+
+
+LAST_INSTANT_US = 2**62
+"""Later than any instant that is recorded."""
+
+
+def moment_row(moment: Moment) -> dict[str, object]:
+    """A moment as parameters: without bounds, they let everything pass."""
+    return {
+        "as_of_us": LAST_INSTANT_US if moment.as_of_us is None else moment.as_of_us,
+        "on_date": "9999-12-31" if moment.on is None else moment.on.isoformat(),
+    }
 
 
 def date_text(day: date | None) -> str | None:

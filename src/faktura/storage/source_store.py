@@ -11,7 +11,7 @@ from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.ledger.ports import KnownSource
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
-from faktura.storage.rows import invoice_row, settlements_text, to_standing
+from faktura.storage.rows import LAST_INSTANT_US, invoice_row, settlements_text, to_standing
 
 
 class SourceRows:
@@ -58,9 +58,13 @@ class SourceRows:
             for row in rows
         ]
 
-    def observed(self, account_id: int, invoice_id: int) -> Standing | None:
-        """The latest word on each of paid, due and payments; None when nobody said any."""
-        rows = self._driver.all("observation_all", account_id=account_id, invoice_id=invoice_id)
+    def observed(self, account_id: int, invoice_id: int, *, as_of_us: int | None = None, seen_before_us: int | None = None) -> Standing | None:
+        """The latest word on each of paid, due and payments, of those recorded and seen up to then; None when nobody said any."""
+        bounds = {
+            "as_of_us": LAST_INSTANT_US if as_of_us is None else as_of_us,
+            "seen_before_us": LAST_INSTANT_US if seen_before_us is None else seen_before_us,
+        }
+        rows = self._driver.all("observation_all", account_id=account_id, invoice_id=invoice_id, **bounds)
         if not rows:
             return None
         standing = Standing()

@@ -137,7 +137,30 @@ SELECT account_id FROM invoice WHERE invoice_id = :invoice_id;
 
 -- name: invoice_credited
 SELECT CAST(COALESCE(SUM(total_with_vat_minor), 0) AS BIGINT) AS credited_minor FROM invoice
-WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_code = 381 AND origin = 'issued';
+WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_code = 381 AND origin = 'issued'
+
+-- name: invoice_credited_moment
+AND recorded_at_us <= :as_of_us AND issue_date <= :on_date;
+
+-- name: invoice_place
+SELECT invoice_id, account_id, issue_date, number FROM invoice WHERE invoice_id = :invoice_id;
+
+-- name: invoice_amounts
+-- For a balance: only what it adds up, with what was enriched of it, so that an account of many documents is read quickly.
+SELECT i.account_id, i.invoice_id, i.origin, i.type_code, i.currency, i.total_with_vat_minor, i.due_date, l.paid_minor, l.due_minor,
+  total.value AS added_total, due.value AS added_due_date, EXISTS (
+    SELECT 1 FROM observation o WHERE o.account_id = i.account_id AND o.invoice_id = i.invoice_id AND o.recorded_at_us <= :as_of_us
+  ) AS is_observed
+FROM invoice i
+JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+LEFT JOIN enrichment total ON total.account_id = i.account_id AND total.invoice_id = i.invoice_id
+  AND total.term = 'total_with_vat_minor' AND total.recorded_at_us <= :as_of_us
+LEFT JOIN enrichment due ON due.account_id = i.account_id AND due.invoice_id = i.invoice_id
+  AND due.term = 'due_date' AND due.recorded_at_us <= :as_of_us
+WHERE i.account_id = :account_id AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date;
+
+-- name: line_of_order
+SELECT line_number FROM invoice_line WHERE account_id = :account_id AND invoice_id = :invoice_id AND order_id = :order_id LIMIT 1;
 
 -- name: invoice_of_pro_forma
 SELECT invoice_id FROM invoice WHERE account_id = :account_id AND pro_forma_id = :pro_forma_id;
@@ -196,13 +219,19 @@ SELECT
 SELECT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: payment_left
--- What is left of payments that count; fragments narrow it, or add what is left of credit notes.
+-- What is left of payments that count at a moment; fragments narrow it, or add what is left of credit notes. A part counts as used
+-- where the document that it settles counts.
 SELECT p.payment_id AS place, p.payment_id, CAST(NULL AS BIGINT) AS credit_note_id, p.pro_forma_id, p.currency, p.paid_on, CAST(p.amount_minor
-  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id), 0)
-  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id), 0) AS BIGINT) AS credit_minor
+  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id
+    AND al.recorded_at_us <= :as_of_us AND EXISTS (
+    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+  )), 0)
+  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id
+    AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date), 0) AS BIGINT) AS credit_minor
 FROM payment p
-LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
-WHERE p.account_id = :account_id AND rv.payment_id IS NULL
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
+WHERE p.account_id = :account_id AND rv.payment_id IS NULL AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
 
 -- name: payment_left_for_pro_forma
 AND p.pro_forma_id = :pro_forma_id
@@ -210,9 +239,15 @@ AND p.pro_forma_id = :pro_forma_id
 -- name: credit_note_left
 UNION ALL
 SELECT i.invoice_id, CAST(NULL AS BIGINT), i.invoice_id, CAST(NULL AS BIGINT), i.currency, i.issue_date, CAST(i.total_with_vat_minor
-  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = i.account_id AND al.credit_note_id = i.invoice_id), 0)
-  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = i.account_id AND rf.credit_note_id = i.invoice_id), 0) AS BIGINT)
-FROM invoice i WHERE i.account_id = :account_id AND i.type_code = 381 AND i.origin = 'issued'
+  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = i.account_id AND al.credit_note_id = i.invoice_id
+    AND al.allocated_on <= :on_date AND al.recorded_at_us <= :as_of_us AND EXISTS (
+    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+  )), 0)
+  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = i.account_id AND rf.credit_note_id = i.invoice_id
+    AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date), 0) AS BIGINT)
+FROM invoice i
+WHERE i.account_id = :account_id AND i.type_code = 381 AND i.origin = 'issued' AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
 
 -- name: left_order
 ORDER BY place
@@ -232,6 +267,27 @@ VALUES (:account_id, :reversal_id, :payment_id, :reversed_on, :reason, :recorded
 -- name: reversal_of_payment
 SELECT * FROM reversal WHERE account_id = :account_id AND payment_id = :payment_id;
 
+-- name: payment_sums
+-- What payments have settled at a moment, by currency.
+SELECT p.currency, CAST(SUM(al.amount_minor) AS BIGINT) AS amount_minor
+FROM allocation al
+JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
+WHERE al.account_id = :account_id AND rv.payment_id IS NULL AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
+  AND al.recorded_at_us <= :as_of_us AND EXISTS (
+    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+  )
+GROUP BY p.currency ORDER BY p.currency;
+
+-- name: refund_sums
+-- What was given back of credit notes at a moment, by currency.
+SELECT i.currency, CAST(SUM(rf.amount_minor) AS BIGINT) AS amount_minor
+FROM refund rf JOIN invoice i ON i.account_id = rf.account_id AND i.invoice_id = rf.credit_note_id
+WHERE rf.account_id = :account_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+  AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+GROUP BY i.currency ORDER BY i.currency;
+
 -- name: allocation_insert
 INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
 VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, :amount_minor, :allocated_on, :recorded_at_us);
@@ -247,6 +303,28 @@ UNION ALL
 SELECT allocation_id, amount_minor, allocated_on FROM allocation WHERE account_id = :account_id AND credit_note_id = :invoice_id
 UNION ALL
 SELECT refund_id, amount_minor, refunded_on FROM refund WHERE account_id = :account_id AND credit_note_id = :invoice_id;
+
+-- name: allocation_of_invoice_moment
+-- The same at a moment: an allocation counts where itself, what it comes from and what it settles all do.
+SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
+FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
+WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id AND rv.payment_id IS NULL
+  AND COALESCE(p.recorded_at_us, al.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, al.allocated_on) <= :on_date
+  AND al.recorded_at_us <= :as_of_us AND EXISTS (
+    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+  )
+UNION ALL
+SELECT al.allocation_id, al.amount_minor, al.allocated_on FROM allocation al
+WHERE al.account_id = :account_id AND al.credit_note_id = :invoice_id AND al.allocated_on <= :on_date
+  AND al.recorded_at_us <= :as_of_us AND EXISTS (
+    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+  )
+UNION ALL
+SELECT refund_id, amount_minor, refunded_on FROM refund
+WHERE account_id = :account_id AND credit_note_id = :invoice_id AND recorded_at_us <= :as_of_us AND refunded_on <= :on_date;
 
 -- name: source_insert
 INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)
@@ -264,14 +342,15 @@ VALUES (:account_id, :invoice_id, :source_id, :seen_at_us, :paid_minor, :due_min
 -- name: observation_all
 -- The latest seen comes last; of one instant, the order of arrival decides nothing.
 SELECT o.paid_minor, o.due_minor, o.settlements FROM observation o JOIN source s ON s.account_id = o.account_id AND s.source_id = o.source_id
-WHERE o.account_id = :account_id AND o.invoice_id = :invoice_id ORDER BY o.seen_at_us, s.digest;
+WHERE o.account_id = :account_id AND o.invoice_id = :invoice_id AND o.recorded_at_us <= :as_of_us AND o.seen_at_us < :seen_before_us
+ORDER BY o.seen_at_us, s.digest;
 
 -- name: enrichment_insert
 INSERT INTO enrichment (account_id, invoice_id, term, value, source_id, recorded_at_us)
 VALUES (:account_id, :invoice_id, :term, :value, :source_id, :recorded_at_us);
 
 -- name: enrichment_all
-SELECT term, value FROM enrichment WHERE account_id = :account_id AND invoice_id = :invoice_id;
+SELECT term, value FROM enrichment WHERE account_id = :account_id AND invoice_id = :invoice_id AND recorded_at_us <= :as_of_us;
 
 -- name: conflict_insert
 INSERT INTO conflict (account_id, invoice_id, source_id, term, kept, heard, recorded_at_us)
@@ -472,8 +551,8 @@ SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.accoun
 WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issue_date, 1, :year_digits), i.series_sequence;
 
 -- name: overview
--- For operators: documents of providers and accounts, newest first; fragments add the filters.
-SELECT i.*, p.name AS provider_name, p.settings AS provider_settings, a.reference AS account_reference, l.ordinal, l.paid_minor, l.due_minor
+-- For operators: documents of providers and accounts; fragments add filters, whose documents, after which one, and the order.
+SELECT i.*, p.name AS provider_name, p.settings AS provider_settings, a.reference AS account_reference, l.paid_minor, l.due_minor
 FROM invoice i
 JOIN account a ON a.account_id = i.account_id
 JOIN provider p ON p.provider_id = a.provider_id
@@ -491,6 +570,93 @@ AND i.number = :number
 
 -- name: overview_open
 AND l.due_minor > 0 AND i.type_code <> 325
+
+-- name: overview_due
+-- Where a source told total and paid only, the rest is due.
+AND (l.due_minor > 0 OR (l.due_minor IS NULL AND l.paid_minor IS NOT NULL))
+
+-- name: overview_number_folded
+-- Few documents bear one number: they are found first, and then whose they are and in which order they come. An index of the
+-- order would lead through all documents.
+AND l.number_folded = :number_folded
+
+-- name: overview_number_of_provider
+AND a.provider_id + 0 = :provider_id
+
+-- name: overview_number_of_account
+AND i.account_id + 0 = :account_id
+
+-- name: overview_types
+AND i.type_code IN (:type_1, :type_2, :type_3, :type_4)
+
+-- name: overview_from
+AND i.issue_date >= :issued_from
+
+-- name: overview_to
+AND i.issue_date <= :issued_to
+
+-- name: overview_on
+AND i.issue_date <= :on_date
+
+-- name: overview_from_beside
+-- Where a list is sorted by something else it walks along that order: a range of dates would have to be sorted whole for each page.
+AND i.issue_date || '' >= :issued_from
+
+-- name: overview_to_beside
+AND i.issue_date || '' <= :issued_to
+
+-- name: overview_on_beside
+AND i.issue_date || '' <= :on_date
+
+-- name: overview_as_of
+AND i.recorded_at_us <= :as_of_us
+
+-- name: overview_account_id
+AND i.account_id = :account_id
+
+-- name: overview_provider_ids
+-- Ids of a provider are a range: what a list by id walks along.
+AND i.invoice_id >= :provider_id * 10000000000 AND i.invoice_id < (:provider_id + 1) * 10000000000
+
+-- name: overview_provider_id
+-- As the indexes by date and by number begin.
+AND (i.invoice_id / 10000000000) = :provider_id
+
+-- name: overview_after_id
+AND i.invoice_id > :after_id
+
+-- name: overview_before_id
+AND i.invoice_id < :after_id
+
+-- name: overview_after_issue_date
+AND (i.issue_date, i.invoice_id) > (:after_term, :after_id)
+
+-- name: overview_before_issue_date
+AND (i.issue_date, i.invoice_id) < (:after_term, :after_id)
+
+-- name: overview_after_number
+AND (i.number, i.invoice_id) > (:after_term, :after_id)
+
+-- name: overview_before_number
+AND (i.number, i.invoice_id) < (:after_term, :after_id)
+
+-- name: overview_by_id
+ORDER BY i.invoice_id LIMIT :limit;
+
+-- name: overview_by_id_descending
+ORDER BY i.invoice_id DESC LIMIT :limit;
+
+-- name: overview_by_issue_date
+ORDER BY i.issue_date, i.invoice_id LIMIT :limit;
+
+-- name: overview_by_issue_date_descending
+ORDER BY i.issue_date DESC, i.invoice_id DESC LIMIT :limit;
+
+-- name: overview_by_number
+ORDER BY i.number, i.invoice_id LIMIT :limit;
+
+-- name: overview_by_number_descending
+ORDER BY i.number DESC, i.invoice_id DESC LIMIT :limit;
 
 -- name: overview_order
 ORDER BY i.created_at_us DESC, i.account_id, i.wire_id DESC LIMIT :limit;

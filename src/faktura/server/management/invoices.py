@@ -9,9 +9,11 @@ from litestar import Controller, Response, get, post
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.invoice import Invoice
+from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import parse_decimal
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.drafts import read_document
+from faktura.ledger.listing_query import document_state
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 from faktura.ledger.standing import current_standing
@@ -86,12 +88,14 @@ def issued_answer(call: Call, tx: Transaction, invoice: Invoice) -> Answer:
     return answer(invoice_resource(call, tx, invoice), status=201, location=f"/invoices/{invoice.id}")
 
 
-def invoice_resource(call: Call, tx: Transaction, invoice: Invoice) -> dict[str, Any]:
+def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Moment = NOW) -> dict[str, Any]:
     """A document as the API gives it: see schema.InvoiceResource."""
     provider, account = call.provider(tx), call.account(tx, invoice.account_id)
-    standing = current_standing(tx, invoice, provider)
-    head = invoice_head(invoice, standing, provider=provider.name, account=account.reference)
-    return head | invoice_body(invoice, standing) | {"account_id": account.id, "is_test": provider.is_test, "state": None}
+    standing = current_standing(tx, invoice, provider, moment)
+    credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
+    state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(call.books.clock(), provider.zone))
+    head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
+    return {"account_id": account.id, **head, **invoice_body(invoice, standing)}
 
 
 def _quantities(given: dict[str, Any]) -> dict[int, Any]:
