@@ -177,7 +177,7 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     """The second run applies nothing; an empty file becomes a ledger."""
     path = tmp_path / "ledger.db"
     path.touch()
-    assert migrate(settings(path)) == ["0001 foundation", "0002 billing"]
+    assert migrate(settings(path)) == ["0001 foundation", "0002 billing", "0005 moving_in"]
     assert migrate(settings(path)) == []
 
 

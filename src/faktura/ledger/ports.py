@@ -61,6 +61,29 @@ class BillingKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedIn:
+    """What is kept of a document that was issued elsewhere, beside itself."""
+
+    missing_from: int | None
+    """The first of the numbers right before its own that history lacked when it came; None where it lacked none."""
+    payment_count: int
+    """So many payments came with it; their ids are the ones after its own."""
+    recorded_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesPlace:
+    """A document's place in its series."""
+
+    sequence: int
+    issue_date: date
+    is_moved_in: bool
+    """It was issued elsewhere."""
+    missing_from: int | None
+    """Where the next range of numbers begins that history lacks: it ends before this document or a later one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentCredit:
     """What is left of a payment: credit of the account."""
 
@@ -157,6 +180,8 @@ class SeriesStore(Protocol):
     def used_count(self, provider_id: int) -> int: ...
     def jump(self, series: Series, *, to_number: int, recorded_at_us: int) -> None: ...
     def jumps(self, series: Series) -> list[tuple[int, int]]: ...
+    def first_own(self, series: Series) -> tuple[int, date] | None: ...
+    def high(self, series: Series, year: int) -> int: ...
 
 
 class AccountStore(Protocol):
@@ -188,6 +213,8 @@ class InvoiceStore(Protocol):
     def credited_minor(self, account_id: int, invoice_id: int) -> int: ...
     def billed(self, account_id: int, period: str, product: str) -> int | None: ...
     def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None: ...
+    def move_in(self, account_id: int, invoice_id: int, moved: MovedIn) -> None: ...
+    def moved_in(self, account_id: int, invoice_id: int) -> MovedIn | None: ...
     def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterable[Overview]: ...
 
 
@@ -230,7 +257,7 @@ class AuditStore(Protocol):
     def disorder(self, account_id: int) -> int | None: ...
     def counts(self, account_id: int) -> dict[str, int]: ...
     def foreign_account(self) -> int | None: ...
-    def series_numbers(self, series: Series) -> Iterator[tuple[int, date]]: ...
+    def series_numbers(self, series: Series) -> Iterator[SeriesPlace]: ...
 
 
 class ListingStore(Protocol):

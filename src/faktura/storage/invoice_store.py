@@ -9,7 +9,7 @@ from typing import Any
 
 from faktura.domain.invoice import AllowanceCharge, Invoice
 from faktura.domain.payment import Standing
-from faktura.ledger.ports import BillingKey, Overview
+from faktura.ledger.ports import BillingKey, MovedIn, Overview
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import (
     allowance_charge_row,
@@ -98,6 +98,15 @@ class InvoiceRows:
     def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None:
         """Keep that a product is billed for a period; the table's key refuses a second time."""
         self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(key))
+
+    def move_in(self, account_id: int, invoice_id: int, moved: MovedIn) -> None:
+        """Keep that a document was issued elsewhere."""
+        self._driver.run("moved_in_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(moved))
+
+    def moved_in(self, account_id: int, invoice_id: int) -> MovedIn | None:
+        """What is kept of a document that was issued elsewhere; None for one that was issued here."""
+        row = self._driver.one("moved_in_get", account_id=account_id, invoice_id=invoice_id)
+        return None if row is None else MovedIn(**dict(zip(row.keys(), row, strict=True)))
 
     def overview(self, *, provider: str | None, account: str | None, number: str | None, is_open: bool, limit: int) -> Iterator[Overview]:
         """Documents of all accounts, newest first, as an operator filters them."""

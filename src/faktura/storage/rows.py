@@ -15,7 +15,7 @@ from faktura.domain.party import Party
 from faktura.domain.payment import Allocation, Payment, Settlement, Standing
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
-from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow
+from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow, MovedIn
 
 Row = Mapping[str, Any]
 
@@ -178,7 +178,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 
