@@ -93,3 +93,23 @@ def test_options_that_do_not_go_together(shop: Terminal, tmp_path: Path, words: 
 def test_a_history_that_is_not_there(shop: Terminal) -> None:
     """One line names it."""
     assert "there is no such file" in shop("import", "nowhere.jsonl", *OPTIONS).refused()
+
+
+def test_absurd_lines_are_faults(shop: Terminal, tmp_path: Path) -> None:
+    """Halves of characters, huge numbers, lists for objects and deep nesting are told as faults; nothing crashes, nothing is written."""
+    file = tmp_path / "history.jsonl"
+    odd = [
+        {"account": "\ud800", "number": "\ud800", "\ud800": 1, "preceding_invoice": "\ud800", "seller": {"\ud800": 1}, "payments": [{"\ud800": 1}]},
+        past(1, "2023-01-01") | {"number": "9" * 300, "wire_id": 10**30, "paid_amount": 10**30, "created_at": "9" * 99},
+        past(2, "9999-12-31") | {"number": 5, "account": "x" * 300, "payments": {}, "seller": [], "lines": {}, "buyer": 7},
+        past(3, "2023-01-01") | {"type_code": 381.5, "payments": [[], None, 5]},
+    ]
+    text = "\n".join([*(json.dumps(item) for item in odd), "[" * 100_000, '{"account": 1, "account": 2}', "1e999", '"x"', "null", "\x00"])
+    file.write_text(text + "\n")
+    before = shop.dump()
+    said = shop("import", file, *OPTIONS, "--json", "--create-accounts")
+    assert said.code == 1, said
+    *lines, summary = said.lines()
+    assert summary["summary"]["refused"] == len(lines) == 10
+    assert "Traceback" not in said.err
+    assert shop.dump() == before

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from faktura.bootstrap.imports import printable
 from faktura.bootstrap.moving_in import Fall, Gap, SeriesEnd, Told, move_in
 from faktura.cli.output import EXIT_INCOMPLETE, books, print_json, progress
 from faktura.config import read_settings
@@ -94,5 +95,5 @@ def _json(files: Sequence[Path], event: Told) -> dict[str, Any]:
     line: dict[str, Any] = {"file": str(files[event.source]), "position": event.position, "outcome": event.outcome.value}
     line |= {"number": event.number, "id": event.invoice_id}
     if event.faults:
-        line["faults"] = [{"rule": found.rule, "path": found.path, "message": found.message} for found in event.faults]
+        line["faults"] = [{"rule": found.rule, "path": printable(found.path), "message": printable(found.message)} for found in event.faults]
     return line | ({"differences": list(event.differences)} if event.differences else {})

@@ -12,8 +12,8 @@ from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import NumberMethod, Series, period
 from faktura.domain.past import PastDocument, PastPayment, parse_past
-from faktura.domain.provider import Account, Provider
-from faktura.domain.text import shown
+from faktura.domain.provider import REFERENCE_LENGTH_MAX, Account, Provider
+from faktura.domain.text import is_number_text, is_text, shown
 from faktura.ledger.commands import Prepared, close
 from faktura.ledger.ports import Books, Taken, Transaction
 
@@ -99,9 +99,10 @@ def open_history(tx: Transaction, provider: Provider, *, create_accounts: bool) 
 def examine(tx: Transaction, books: Books, provider: Provider, history: History, line: PastLine) -> Examined:
     """What would become of a line, with all its faults; nothing is written."""
     data = line.data if isinstance(line.data, Mapping) else {}
-    reference, number = data.get("account"), data.get("number")
-    account = tx.accounts.find(provider.id, reference) if isinstance(reference, str) else None
-    found = tx.invoices.by_number(account.id, number) if account and isinstance(number, str) else []
+    number = str(data["number"]) if is_number_text(data.get("number")) else None
+    reference = reference_of(line)
+    account = None if reference is None else tx.accounts.find(provider.id, reference)
+    found = tx.invoices.by_number(account.id, number) if account and number else []
     kept = {item.series: item for item in found if item.origin is Origin.ISSUED}
     likely = next(iter(kept.values()), None)
     buyer = (likely.buyer if likely else None) or (account.buyer if account else None)
@@ -109,7 +110,7 @@ def examine(tx: Transaction, books: Books, provider: Provider, history: History,
     try:
         document = parse_past(line.data, provider=provider, series=list(history.series.values()), buyer=buyer, seller=seller, now_us=books.clock())
     except InvalidDocumentError as error:
-        if account is not None or history.create_accounts or not isinstance(reference, str):
+        if account is not None or history.create_accounts or reference is None:
             return _refused(line, error.faults, number)
         # Of an account that is not there nobody knows the buyer: that is no other mistake.
         return _refused(line, [_no_account(provider, reference), *(found for found in error.faults if found.rule != "BR-7")], number)
@@ -230,6 +231,11 @@ def to_report(
     return PastReport(source=line.source, position=line.position, outcome=outcome, number=number, invoice_id=invoice_id, differences=differences)
 
 
-def _refused(line: PastLine, faults: Sequence[Fault], number: object) -> Examined:
-    named = number if isinstance(number, str) else None
-    return Examined(report=replace(to_report(line, PastOutcome.REFUSED, named), faults=tuple(faults)))
+def reference_of(line: PastLine) -> str | None:
+    """The account that a line names; None where it names none that could be."""
+    reference = line.data.get("account") if isinstance(line.data, Mapping) else None
+    return str(reference) if is_text(reference, length_max=REFERENCE_LENGTH_MAX) else None
+
+
+def _refused(line: PastLine, faults: Sequence[Fault], number: str | None) -> Examined:
+    return Examined(report=replace(to_report(line, PastOutcome.REFUSED, number), faults=tuple(faults)))

@@ -31,6 +31,7 @@ from faktura.ledger.history import (
     find_corrected,
     first_own,
     open_history,
+    reference_of,
     to_report,
 )
 from faktura.ledger.journal import Event, issued_payload, write
@@ -130,7 +131,7 @@ def _create_accounts(books: Books, provider_name: str, lines: Sequence[PastLine]
     """Accounts that are missing, each with its first document's buyer, in a transaction of their own: they take the counter, the last of all locks."""
     with books.storage.reading() as tx:
         provider = find_provider(tx, provider_name)
-        missing = [line for line in lines if (reference := _reference(line)) is not None and tx.accounts.find(provider.id, reference) is None]
+        missing = [line for line in lines if (reference := reference_of(line)) is not None and tx.accounts.find(provider.id, reference) is None]
     if not missing:
         return
     with books.storage.writing() as tx:
@@ -141,13 +142,8 @@ def _create_accounts(books: Books, provider_name: str, lines: Sequence[PastLine]
                 insert_account(tx, books, provider, reference=document.account, buyer=document.draft.buyer)
 
 
-def _reference(line: PastLine) -> str | None:
-    reference = line.data.get("account") if isinstance(line.data, Mapping) else None
-    return reference if isinstance(reference, str) else None
-
-
 def _lock_accounts(tx: Transaction, provider: Provider, lines: Sequence[PastLine]) -> dict[str, Account]:
-    references = {reference for line in lines if (reference := _reference(line)) is not None}
+    references = {reference for line in lines if (reference := reference_of(line)) is not None}
     found = [account for reference in references if (account := tx.accounts.find(provider.id, reference)) is not None]
     return {account.reference: lock_account(tx, account.id) for account in sorted(found, key=lambda account: account.id)}
 
