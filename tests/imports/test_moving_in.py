@@ -30,6 +30,7 @@ from faktura.ledger.accounts import set_series
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.history import PastOutcome, PastReport
 from faktura.ledger.payments import pay
+from faktura.ledger.periods import lock_period
 from faktura.ledger.queries import get_invoice, list_invoices
 from faktura.ledger.verification import verify
 
@@ -159,6 +160,7 @@ def export(source: Ledger, provider: str) -> list[dict[str, Any]]:
                 "order_ids": list(invoice.order_ids or ()),
                 "note": invoice.note,
                 "override_reason": invoice.override_reason,
+                "tax_country": invoice.tax_country,
                 "total_without_vat": money.to_decimal(invoice.total_without_vat_minor or 0),
                 "vat_total": money.to_decimal(invoice.vat_total_minor or 0),
                 "total_with_vat": money.to_decimal(invoice.total_with_vat_minor or 0),
@@ -208,7 +210,7 @@ def fill_month(source: Ledger, dialect: str) -> None:
             issue(source.books, account_id=account_id, draft=parse_draft(document | {"type_code": 325}, currency=EUR, buyer=BUYER))
         if number % 5 == 0:
             document["lines"].append({"name": "Export", "unit_price": "5", "vat_rate": 0, "vat_category": "G"})
-            document |= {"exemption_reasons": {"G": "Export"}, "note": "Thanks"}
+            document |= {"exemption_reasons": {"G": "Export"}, "note": "Thanks", "override_reason": "a server that was shipped"}
             document |= {"allowances_charges": [{"amount": "0.01", "reason": "loyal", "vat_rate": 20}], "period": {"start": "2024-07-01", "end": "2024-07-31"}}
         issued.append(issue(source.books, account_id=account_id, draft=parse_draft(document, currency=EUR, buyer=BUYER)))
         total = issued[-1].total_with_vat_minor or 0
@@ -635,3 +637,13 @@ def test_late_history_may_be_younger_than_what_was_issued_here(home: Ledger) -> 
     assert list(verify(home.books)) == []
     with pytest.raises(InvalidDocumentError, match="before 2024-07-30"):
         next_invoice(home, issue_date="2024-07-29")
+
+
+def test_a_locked_period_takes_no_history(home: Ledger) -> None:
+    """What was declared is closed: a document of the locked period is refused, one after it comes in; what came in before is still known."""
+    assert outcomes(move(home, [line(3, "2023-05-05")])) == {"moved-in": 1}
+    lock_period(home.books, provider="vpsbg", through=date(2023, 6, 30))
+    told = move(home, [line(1, "2023-05-01"), line(2, "2023-07-01", tax_point_date="2023-06-30"), line(4, "2023-07-02")])
+    assert {position: {path for _, path in found} for position, found in rules(told).items()} == {1: {"issue_date"}, 2: {"tax_point_date"}}
+    assert outcomes(move(home, [line(3, "2023-05-05"), line(4, "2023-07-02")])) == {"known": 1, "moved-in": 1}
+    assert list(verify(home.books)) == []

@@ -17,7 +17,17 @@ from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
-from faktura.ledger.accounts import add_account, add_provider, create_token, find_account, find_provider, revoke_token, set_provider, set_series
+from faktura.ledger.accounts import (
+    MANAGEMENT_SCOPES,
+    add_account,
+    add_provider,
+    create_token,
+    find_account,
+    find_provider,
+    revoke_token,
+    set_provider,
+    set_series,
+)
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
@@ -162,7 +172,7 @@ def account_show(
     reference: Annotated[str, typer.Argument(help="The account's reference.")],
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show an account and the payments that are credit of it.
+    """Show an account, and what is left of its payments and credit notes: its credit.
 
     Example: faktura account show vps 17850
     """
@@ -171,7 +181,14 @@ def account_show(
         credit = tx.payments.credit(account.id)
     if as_json:
         payments = [
-            {"id": item.payment_id, "paid_on": item.paid_on.isoformat(), "currency": item.currency.code, "credit": item.currency.to_decimal(item.credit_minor)}
+            {
+                "id": item.payment_id or item.credit_note_id,
+                "kind": "payment" if item.payment_id else "credit note",
+                "pro_forma_id": item.pro_forma_id,
+                "paid_on": item.paid_on.isoformat(),
+                "currency": item.currency.code,
+                "credit": item.currency.to_decimal(item.credit_minor),
+            }
             for item in credit
         ]
         buyer = account.buyer.to_mapping() if account.buyer else None
@@ -179,7 +196,17 @@ def account_show(
         return
     _show_accounts([account], as_json=False)
     if credit:
-        print_table(["payment", "paid on", "credit"], [[item.payment_id, item.paid_on, item.currency.format(item.credit_minor)] for item in credit])
+        rows = [
+            [
+                item.payment_id or item.credit_note_id,
+                "payment" if item.payment_id else "credit note",
+                item.pro_forma_id,
+                item.paid_on,
+                item.currency.format(item.credit_minor),
+            ]
+            for item in credit
+        ]
+        print_table(["id", "kind", "for pro-forma", "since", "credit"], rows, right=frozenset({"credit"}))
 
 
 @series.command("list")
@@ -214,17 +241,21 @@ def series_set(
 @tokens.command("create")
 def token_create(
     provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    account: Annotated[str, typer.Argument(help="The account's reference.")],
+    account: Annotated[str | None, typer.Argument(help="The account's reference; none for a token of the provider, which needs --scope.")] = None,
     label: Annotated[str, typer.Option(help="What the token is for.")] = "",
     write: Annotated[bool, typer.Option("--write", help="A Write key; otherwise it may only read.")] = False,
+    scope: Annotated[list[str] | None, typer.Option(help=f"Of a provider's token, repeatable: {', '.join(MANAGEMENT_SCOPES)}.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=_DAYS_MAX, help="Expires after so many days.")] = None,
     expires: Annotated[str | None, typer.Option(help="Expires at the start of this date (UTC), such as 2027-01-01.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Create a token. It is shown once: the ledger keeps only its hash.
 
+    An account's token opens the provider's API, a provider's token (--scope, no account) the management API.
     Example: faktura token create vps 17850 --label bookkeeping --days 365
     """
+    if (account is None) != bool(scope) or (write and scope):
+        raise SettingError("name an account (and --write for a Write key), or give --scope for a token of the provider")
     if expires is not None and days is not None:
         raise SettingError("give --days or --expires, not both")
     expires_at_us = None
@@ -235,7 +266,7 @@ def token_create(
             raise SettingError(str(error)) from error
     elif days:
         expires_at_us = (int(time.time()) + days * _SECONDS_PER_DAY) * MICROSECONDS
-    scopes = ("read", "write") if write else ("read",)
+    scopes = tuple(scope) if scope else ("read", "write") if write else ("read",)
     with books() as opened:
         key, token = create_token(opened, provider=provider, reference=account, label=label, scopes=scopes, expires_at_us=expires_at_us)
     if as_json:

@@ -14,7 +14,10 @@ from faktura.domain.numbering import NumberMethod, Series, period
 from faktura.domain.past import PastDocument, PastPayment, parse_past
 from faktura.domain.provider import REFERENCE_LENGTH_MAX, Account, Provider
 from faktura.domain.text import is_number_text, is_text, shown
+from faktura.domain.vat import VatKey
+from faktura.domain.vat_decision import Supply, infer_tax_country
 from faktura.ledger.commands import Prepared, close
+from faktura.ledger.periods import period_faults
 from faktura.ledger.ports import Books, Taken, Transaction
 
 CORRECTED = frozenset({TypeCode.INVOICE, TypeCode.DEBIT_NOTE})
@@ -129,7 +132,7 @@ def examine(tx: Transaction, books: Books, provider: Provider, history: History,
 
 def _ledger_faults(tx: Transaction, provider: Provider, history: History, account: Account | None, document: PastDocument) -> tuple[list[Fault], bool]:
     """What the ledger has against a new document, and whether it corrects an invoice that is not there yet."""
-    faults = []
+    faults = period_faults(tx, provider, issue_date=document.issue_date, tax_point_date=document.draft.tax_point_date)
     if account is None and not history.create_accounts:
         faults.append(_no_account(provider, document.account))
     first = history.own.get(document.series.name)
@@ -183,7 +186,9 @@ def _differences(tx: Transaction, books: Books, provider: Provider, known: Invoi
     made = close_past(books, provider, account, document, taken=Taken(known.id, known.wire_id, 0, b""), now_us=known.recorded_at_us)
     if document.created_at_us is None:
         made = replace(made, created_at_us=known.created_at_us)
-    made = replace(made, preceding_invoice=known.preceding_invoice)
+    if document.draft.tax_country is None:
+        made = replace(made, tax_country=known.tax_country)
+    made = replace(made, preceding_invoice=known.preceding_invoice, pro_forma_id=known.pro_forma_id)
     yield from (item.name for item in fields(Invoice) if getattr(made, item.name) != getattr(known, item.name))
     named, kept = document.draft.preceding_invoice, known.preceding_invoice
     if (named.number if named else None) != (kept.number if kept else None):
@@ -199,7 +204,16 @@ def _payments_of(tx: Transaction, invoice: Invoice, count: int) -> tuple[PastPay
 
 def close_past(books: Books, provider: Provider, account: Account, document: PastDocument, *, taken: Taken, now_us: int) -> Invoice:
     """The closed document: as if it had been issued here on its day, but for what it brings itself."""
-    prepared = Prepared(draft=document.draft, lines=document.lines, allowances_charges=document.allowances_charges, totals=document.totals)
+    draft = document.draft
+    supply = Supply(seller=document.seller, buyer=draft.buyer, day=draft.tax_point_date or document.issue_date)
+    prepared = Prepared(
+        draft=draft,
+        lines=document.lines,
+        allowances_charges=document.allowances_charges,
+        totals=document.totals,
+        issue_date=document.issue_date,
+        tax_country=draft.tax_country or infer_tax_country(supply, [VatKey(group.category, group.rate) for group in document.totals.vat_breakdown]),
+    )
     invoice = close(
         books,
         provider,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from faktura.domain.credit_note import tax_country_of
 from faktura.domain.invoice import Invoice, PrecedingInvoice, TypeCode
 from faktura.domain.numbering import NumberMethod, Series, follow, reached
 from faktura.domain.past import PastDocument
@@ -73,8 +74,8 @@ class _Plan:
 
     @property
     def id_count(self) -> int:
-        """As many, and the credit note's settlement, which is told of with the credit note."""
-        return self.event_count + (self.settles_minor > 0)
+        """As many; a credit note's next id is that of what it settles, even where that is nothing."""
+        return self.event_count + (self.entry.document.draft.type_code is TypeCode.CREDIT_NOTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,8 @@ def _make(books: Books, provider: Provider, plan: _Plan, taken: Taken, now_us: i
     invoice = close_past(books, provider, plan.entry.account, document, taken=taken, now_us=now_us)
     if plan.corrected is not None:
         corrected = plan.corrected
+        country = tax_country_of(corrected) if document.draft.type_code is TypeCode.CREDIT_NOTE else None
+        invoice = replace(invoice, tax_country=document.draft.tax_country or country or invoice.tax_country)
         invoice = replace(invoice, preceding_invoice=PrecedingInvoice(number=corrected.number, issue_date=corrected.issue_date, invoice_id=corrected.id))
     payments = [
         Payment(

@@ -16,8 +16,11 @@ FACTS = (
 )
 """Tables whose rows are only ever inserted. A table that this schema does not have yet may stand here."""
 
-OTHERS = ("provider", "counter", "series", "account", "account_reference", "token", "listing", "schema_migration")
-"""Settings, counters, standings and what is edited: every table is either here or a fact."""
+OTHERS = (
+    *("provider", "counter", "series", "account", "account_reference", "token", "listing", "schema_migration"),
+    *("draft", "idempotency", "billing_run", "billing_run_item"),
+)
+"""Settings, counters, standings, drafts, answers given and the progress of runs: every table is either here or a fact."""
 
 MESSAGE = "facts of a ledger are only ever inserted"
 

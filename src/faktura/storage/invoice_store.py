@@ -90,6 +90,11 @@ class InvoiceRows:
         row = self._driver.one("invoice_credited", account_id=account_id, invoice_id=invoice_id)
         return int(row["credited_minor"]) if row else 0
 
+    def of_pro_forma(self, account_id: int, pro_forma_id: int) -> int | None:
+        """The invoice that was made from a pro-forma, if there is one."""
+        row = self._driver.one("invoice_of_pro_forma", account_id=account_id, pro_forma_id=pro_forma_id)
+        return None if row is None else row["invoice_id"]
+
     def billed(self, account_id: int, period: str, product: str) -> int | None:
         """The document that bills a product for a period, if there is one."""
         row = self._driver.one("billing_item_get", account_id=account_id, period=period, product=product)

@@ -126,7 +126,7 @@ class SqliteStorage:
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """A transaction that writes: rolled back unless its block ends well, durable when this returns."""
-        with self._write_lock, errors():
+        with self._turn(), errors():
             if self._writer is None:
                 self._writer = self._connect()
             connection = self._writer
@@ -138,6 +138,16 @@ class SqliteStorage:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """This process's one writer at a time; who waits too long is told, as for another process."""
+        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
+            raise LedgerBusyError
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
