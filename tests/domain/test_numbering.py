@@ -8,7 +8,7 @@ from tests.domain.sample import fault_set
 
 from faktura.domain.errors import InvalidDocumentError, SettingError
 from faktura.domain.invoice import TypeCode
-from faktura.domain.numbering import NumberMethod, Reset, Series, check_template, render_number, take
+from faktura.domain.numbering import NumberMethod, ParsedNumber, Reset, Series, check_template, follow, parse_number, reached, render_number, take
 
 DAY = date(2024, 9, 25)
 SERIES = Series(provider_id=1, name="invoice", type_codes=(TypeCode.INVOICE,), method=NumberMethod.COUNTER, template="{seq:010d}")
@@ -182,3 +182,70 @@ def test_clock_behind_the_series() -> None:
     """A clock that stands before the series' last date issues nothing."""
     with pytest.raises(InvalidDocumentError, match="numbers and dates rise together"):
         take(replace(SERIES, last_date=DAY), count=1, asked=None, today=DAY - timedelta(days=1))
+
+
+ALL_TEMPLATES = [*TEMPLATES, "{seq}{year}", "{month:02d}{seq}{month:02d}", "{year}{year}-{seq:02d}", "TEST-{seq:010d}", "{seq}.{year}.", "7{seq}7"]
+
+
+@given(template=st.sampled_from(ALL_TEMPLATES), seq=st.integers(1, 10**18), day=days)
+def test_a_rendered_number_parses_to_what_it_was_made_of(template: str, seq: int, day: date) -> None:
+    """parse_number is the inverse of render_number, whatever stands beside the digits; what overflows has no number."""
+    try:
+        number = render_number(template, seq=seq, day=day)
+    except InvalidDocumentError:
+        return
+    year = day.year if "{year}" in template else None
+    month = day.month if "{month:02d}" in template else None
+    parsed = parse_number(template, number)
+    assert parsed == ParsedNumber(seq=seq, year=year, month=month)
+    assert parsed.fits(day)
+
+
+@given(template=st.sampled_from(ALL_TEMPLATES), number=st.text(alphabet="0123456789/-. _ABEINSTV\u0661", max_size=14), shape=st.booleans(), data=st.data())
+def test_a_parsed_number_renders_to_itself(template: str, number: str, shape: bool, data: st.DataObject) -> None:  # noqa: FBT001
+    """Only numbers that the template makes are parsed: rendering what was parsed gives the very text."""
+    if shape:  # digits where the template has fields: near misses
+        number = template
+        for field in ("{seq:010d}", "{seq:06d}", "{seq:02d}", "{seq}", "{year}", "{month:02d}"):
+            while field in number:
+                number = number.replace(field, data.draw(st.text(alphabet="0123456789", min_size=0, max_size=11)), 1)
+    parsed = parse_number(template, number)
+    if parsed is not None:
+        assert render_number(template, seq=parsed.seq, day=date(parsed.year or 2024, parsed.month or 9, 1)) == number
+
+
+@pytest.mark.parametrize(
+    ("template", "number"),
+    [
+        *[("{seq:010d}", text) for text in ("1", "00000000001", "0000000000", " 0000000001", "0000000001\n", "000000000\u0661", "+000000001", "")],
+        *[("{seq}", text) for text in ("0", "01", "-1", "1.", "1 ", "99999999999999999999")],
+        *[("INV-{year}-{seq:03d}", text) for text in ("INV-24-001", "inv-2024-001", "INV-2024-1", "INV-0000-001", "XINV-2024-001")],
+        *[("{month:02d}-{seq}", text) for text in ("13-1", "00-1", "1-1")],
+        ("{year}{year}-{seq:02d}", "20242025-01"),
+    ],
+)
+def test_a_number_that_no_place_makes(template: str, number: str) -> None:
+    """Other widths, signs, digits, years and months are no numbers of the series."""
+    assert parse_number(template, number) is None
+
+
+def test_a_number_of_another_month_does_not_fit() -> None:
+    """Year and month in a number are those of its date."""
+    parsed = parse_number("{year}/{month:02d}/{seq}", "2024/09/5")
+    assert parsed is not None
+    assert parsed.fits(DAY)
+    assert not parsed.fits(date(2024, 10, 1))
+    assert not parsed.fits(date(2023, 9, 1))
+
+
+@given(places=st.permutations(range(1, 9)), reset=st.sampled_from(Reset))
+def test_a_series_goes_on_after_the_highest_number_that_came_in(places: list[int], reset: Reset) -> None:
+    """In whatever order documents of elsewhere come: next is the highest of the newest year and one, the last date the newest."""
+    series = replace(SERIES, template="{year}-{seq}", reset=reset)
+    given_dates = {seq: date(2020 + seq // 3, 5, seq) for seq in places}
+    for seq in places:
+        series = follow(series, seq=seq, day=given_dates[seq])
+    assert (series.next_number, series.last_date) == (9, given_dates[8])
+    assert reached(series, given_dates[8]) == 8
+    assert reached(series, date(2023, 1, 1)) == (0 if reset is Reset.YEAR else 8)
+    assert reached(series, date(2020, 1, 1)) == (None if reset is Reset.YEAR else 8)

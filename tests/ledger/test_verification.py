@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,30 +12,32 @@ from typing import Any
 import pytest
 from tests.tamper import unguard
 
-from faktura.bootstrap.books import DIALECTS, open_books
+from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.bootstrap.demo import fill_demo
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import encoder
 from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
-from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.accounts import add_provider, find_account, find_provider
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue
+from faktura.ledger.history import PastLine
 from faktura.ledger.importing import record
+from faktura.ledger.moving_in import write_batch
 from faktura.ledger.payments import allocate_credit, pay
 from faktura.ledger.periods import lock_period
 from faktura.ledger.ports import Books
 from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.refunds import refund, reverse_payment
 from faktura.ledger.vat_checks import record_vat_check
-from faktura.ledger.verification import verify
+from faktura.ledger.verification import _verify_series, verify
 
 EUR = Currency("EUR")
 BUYER: dict[str, Any] = {"currency": EUR, "buyer": Party(name="B", country="BG")}
 TABLES = (
     "invoice invoice_line allowance_charge vat_breakdown payment allocation refund reversal source observation enrichment conflict journal listing "
-    "billing_item issued_number vat_id_check period_lock"
+    "billing_item issued_number vat_id_check period_lock moved_in"
 ).split()
 
 
@@ -45,6 +48,24 @@ def hear(books: Books, **changes: Any) -> None:
         provider = find_provider(tx, "checkdomain")
     heard = DIALECTS["checkdomain"].parse_answer(encoder.encode(item), provider=provider).documents
     list(record(books, provider="checkdomain", documents=[("demo", document) for document in heard]))
+
+
+def move_in(books: Books) -> None:
+    """History of a provider of its own: with a gap, a falling date, a payment and a credit note; then a document issued here."""
+    with books.storage.reading() as tx:
+        provider = find_provider(tx, "vpsbg")
+    add_provider(books, provider=replace(provider, name="past", hosts=()), series=default_series(DIALECTS["vpsbg"]))
+    base: dict[str, Any] = {"account": "a", "buyer": {"name": "B", "country": "BG"}, "lines": [{"name": "VPS", "unit_price": "10", "vat_rate": 20}]}
+    said: list[dict[str, Any]] = [
+        {"number": "0000000005", "issue_date": "2023-05-05", "payments": [{"amount": "7", "reference": "x"}]},
+        {"number": "0000000007", "issue_date": "2023-05-04"},
+        {"number": "0000000011", "issue_date": "2023-06-04", "type_code": 381, "preceding_invoice": "0000000005"},
+    ]
+    lines = [PastLine(source=0, position=position, data=base | item) for position, item in enumerate(said)]
+    assert {report.outcome for report in write_batch(books, provider="past", lines=lines, create_accounts=True)} == {"moved-in"}
+    with books.storage.reading() as tx:
+        account = find_account(tx, find_provider(tx, "past"), "a")
+    issue(books, account_id=account.id, draft=parse_draft({"lines": base["lines"]}, currency=EUR, buyer=account.buyer))
 
 
 def move_money(books: Books, account_id: int) -> None:
@@ -90,6 +111,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         hear(opened, amount_total=Decimal("24.69"), tax=7, invoice_number="other")
         items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
+        move_in(opened)
         record_vat_check(opened, account_id=account.id, vat_id="BG175074752", is_valid=True, consultation="WAPI1", name="B", address="Sofia")
         lock_period(opened, provider="vpsbg", through=date(2024, 1, 31))
         lock_period(opened, provider="vpsbg", through=date(2024, 2, 29))
@@ -196,3 +218,32 @@ def test_a_gap_in_the_numbers_is_found(books: Books) -> None:
     assert "follows from its documents" in str(found)
     with books.storage.writing() as tx:
         tx.listings._driver._connection.execute("UPDATE series SET next_number = next_number - 1 WHERE name = 'invoice'")  # type: ignore[attr-defined]
+
+
+def test_a_gap_is_no_licence(books: Books) -> None:
+    """Where history lacks numbers nothing else may be missing, no document of our own may stand there, and none of history passes for one of ours."""
+
+    def found_after(*changes: str) -> list[str]:
+        with books.storage.writing() as tx:
+            connection = tx.listings._driver._connection  # type: ignore[attr-defined]
+            connection.execute("SAVEPOINT before")
+            for sql in changes:
+                connection.execute(sql)
+            found = [str(finding) for finding in _verify_series(tx, *_past_series(tx))]
+            connection.execute("ROLLBACK TO before")
+        return found
+
+    past = "series = 'invoice' AND account_id = (SELECT account_id FROM account WHERE reference = 'a')"
+    assert found_after() == []
+    assert found_after(f"UPDATE invoice SET series_sequence = 4 WHERE series_sequence = 5 AND {past}")
+    assert found_after("UPDATE moved_in SET missing_from = 9 WHERE missing_from = 8")
+    assert found_after("UPDATE moved_in SET missing_from = NULL WHERE missing_from = 6")
+    assert found_after("DELETE FROM moved_in WHERE missing_from = 8")
+    assert found_after(f"UPDATE invoice SET series_sequence = 8 WHERE series_sequence = 12 AND {past}")
+    assert found_after(f"UPDATE invoice SET issue_date = '2023-01-01' WHERE series_sequence = 12 AND {past}")
+    assert found_after("INSERT INTO series_jump SELECT provider_id, 'invoice', 12, 13, 0 FROM provider WHERE name = 'past'")
+
+
+def _past_series(tx: Any) -> tuple[Any, Any]:
+    provider = find_provider(tx, "past")
+    return provider, next(series for series in tx.series.all(provider.id) if series.name == "invoice")

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.imports import Fault, Notice, Report, import_answers, import_line_items
+from faktura.cli.moving_in import move_in_files
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, print_json, progress
 from faktura.config import read_settings
 from faktura.documents.line_items import Layout, online_retail_layout, with_account
@@ -38,14 +39,28 @@ def import_command(
     currency: Annotated[str | None, typer.Option(help="Of line items; default the provider's.")] = None,
     zone: Annotated[str | None, typer.Option(help="Time zone of dates in line items; default the provider's.")] = None,
     encoding: Annotated[str, typer.Option(help="Of line items.")] = "utf-8-sig",
+    as_issued: Annotated[bool, typer.Option("--as-issued", help="The provider's own past documents (.jsonl): closed, with their numbers.")] = False,
+    create_accounts: Annotated[bool, typer.Option("--create-accounts", help="With --as-issued: make accounts that are missing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --as-issued: validate everything, write nothing.")] = False,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Record documents of other systems. A second run changes nothing. Exit code 3: something was left out, or contradicts what is kept.
 
+    With --as-issued a provider moves in with its own documents; then nothing is written while any line has a fault (exit code 1).
+
     Examples: faktura import page1.json page2.json --provider vps --account 17850;
     faktura import lines.csv --provider vps --column account=CustomerID --column number=InvoiceNo --column date=Date --column quantity=Qty
-    --column unit_price=Price --vat-rate 20 --prices net; faktura import *.csv --provider vps --preset online-retail
+    --column unit_price=Price --vat-rate 20 --prices net; faktura import *.csv --provider vps --preset online-retail;
+    faktura import history.jsonl --provider vps --as-issued --create-accounts --dry-run
     """
+    foreign = [account, preset, column, missing_account, credit_prefix, vat_rate, prices, currency, zone]
+    if as_issued:
+        if any(option is not None for option in foreign):
+            raise SettingError("--as-issued takes only --provider, --create-accounts, --dry-run and --json: each line says everything else")
+        move_in_files(files, provider=provider, create_accounts=create_accounts, dry_run=dry_run, as_json=as_json)
+        return
+    if create_accounts or dry_run:
+        raise SettingError("--create-accounts and --dry-run belong to --as-issued")
     paths = _expand(files)
     settings = read_settings(os.environ)
     report = Report(tell=_teller(as_json=as_json))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from faktura.domain.errors import InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import TypeCode
@@ -57,6 +58,20 @@ class Series:
         if not 1 <= self.next_number <= NUMBER_MAX:
             message = f"the next number of series {self.name} must be 1 to {NUMBER_MAX}, not {self.next_number}"
             raise SettingError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedNumber:
+    """What a template made a number of."""
+
+    seq: int
+    year: int | None = None
+    """None where the template does not show it."""
+    month: int | None = None
+
+    def fits(self, day: date) -> bool:
+        """Whether a document of that date bears the number."""
+        return self.year in {None, day.year} and self.month in {None, day.month}
 
 
 def take(series: Series, *, count: int, asked: date | None, today: date) -> tuple[int, date, Series]:
@@ -111,3 +126,51 @@ def render_number(template: str, *, seq: int, day: date) -> str:
         return text
 
     return _FIELD.sub(fill, template)
+
+
+def parse_number(template: str, number: str) -> ParsedNumber | None:
+    """The inverse of `render_number`: what the template made the number of; None for a number that it never makes."""
+    found = _pattern(template).fullmatch(number)
+    if not found:
+        return None
+    known = found.groupdict()
+    seq, year = int(known["seq"]), known.get("year")
+    if seq == 0 or year == "0000":
+        return None
+    return ParsedNumber(seq=seq, year=int(year) if year else None, month=int(known["month"]) if known.get("month") else None)
+
+
+@lru_cache(maxsize=256)
+def _pattern(template: str) -> re.Pattern[str]:
+    """At most one field of a number has a width of its own choosing, so there is one way to read it."""
+    parts, end, seen = [], 0, set()
+    for field in _FIELD.finditer(template):
+        parts.append(re.escape(template[end : field.start()]))
+        end = field.end()
+        name = field.group(1) or field.group(3) or field.group(4)
+        width = int(field.group(2) or 0)
+        digits = {"year": "[0-9]{4}", "month": "0[1-9]|1[0-2]", "seq": f"[0-9]{{{width}}}" if width else "[1-9][0-9]{0,18}"}[name]
+        parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>{digits})")
+        seen.add(name)
+    return re.compile("".join([*parts, re.escape(template[end:])]), re.ASCII)
+
+
+def period(series: Series, day: date) -> int:
+    """What the numbers of that date are counted in: the year, or 0 where a series never starts again."""
+    return day.year if series.reset is Reset.YEAR else 0
+
+
+def reached(series: Series, day: date) -> int | None:
+    """The highest number that is given out or left out in the date's period; None for a year before the series' last date, which it does not count any more."""
+    if series.reset is Reset.NEVER or series.last_date is None or day.year == series.last_date.year:
+        return series.next_number - 1
+    return 0 if day.year > series.last_date.year else None
+
+
+def follow(series: Series, *, seq: int, day: date) -> Series:
+    """The series after a document with this number and date, which was issued elsewhere, came in: it goes on after it, and never goes back."""
+    last_date = max(day, series.last_date or day)
+    high = reached(series, day)
+    if series.method is not NumberMethod.COUNTER or high is None:
+        return replace(series, last_date=last_date)
+    return replace(series, next_number=max(high, seq) + 1, last_date=last_date)

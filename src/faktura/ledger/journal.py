@@ -12,7 +12,7 @@ from decimal import Decimal
 from faktura.domain.invoice import Invoice
 from faktura.domain.money import canonical
 from faktura.domain.payment import Allocation
-from faktura.ledger.ports import BillingKey, JournalEntry, Taken, Transaction
+from faktura.ledger.ports import BillingKey, JournalEntry, MovedIn, Taken, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ def _plain(value: object) -> object:
     raise TypeError(message)
 
 
-def issued_payload(invoice: Invoice, allocations: Sequence[Allocation], key: BillingKey | None) -> object:
-    """What the journal's digest of an issued document covers: the document, what it settles, what it bills."""
+def issued_payload(invoice: Invoice, allocations: Sequence[Allocation], key: BillingKey | MovedIn | None) -> object:
+    """What the journal's digest of an issued document covers: the document, what it settles, what it bills or that it moved in."""
     more = [*allocations, *([key] if key else [])]
     return [invoice, *more] if more else invoice
 

@@ -18,11 +18,9 @@ from faktura.domain.period import PeriodLock
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.domain.vat_check import VatIdCheck
+from faktura.ledger.listing_ports import ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
-
-ListKey = tuple[int, int]
-"""What lists are ordered by: (created_at_us, wire_id)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +38,35 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListingRow:
-    """A document's standing as it is stored."""
-
-    account_id: int
-    invoice_id: int
-    ordinal: int | None
-    created_at_us: int
-    wire_id: int
-    number_folded: str
-    """The number case-folded: what a search looks in."""
-    paid_minor: int | None
-    due_minor: int | None
-    dialect_version: int
-    item: bytes
-    single: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BillingKey:
     """What a billing run bills once: a product for a period of an account."""
 
     period: str
     product: str
     recorded_at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovedIn:
+    """What is kept of a document that was issued elsewhere, beside itself."""
+
+    missing_from: int | None
+    """The first of the numbers right before its own that history lacked when it came; None where it lacked none."""
+    payment_count: int
+    """So many payments came with it; their ids are the ones after its own."""
+    recorded_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesPlace:
+    """A document's place in its series."""
+
+    sequence: int
+    issue_date: date
+    is_moved_in: bool
+    """It was issued elsewhere."""
+    missing_from: int | None
+    """Where the next range of numbers begins that history lacks: it ends before this document or a later one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,18 +133,6 @@ class Overview:
     """Of now, whatever the moment asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedPage:
-    """What a token may see: rendered documents, newest first. Rows may be stale: `version` tells."""
-
-    provider_id: int
-    account_id: int
-    revision: int
-    total: int
-    rows: Sequence[tuple[int, bytes, int]]
-    """(dialect version, rendered bytes, invoice id)."""
-
-
 class ProviderStore(Protocol):
     """Providers, and what they count."""
 
@@ -167,6 +158,8 @@ class SeriesStore(Protocol):
     def used_count(self, provider_id: int) -> int: ...
     def jump(self, series: Series, *, to_number: int, recorded_at_us: int) -> None: ...
     def jumps(self, series: Series) -> list[tuple[int, int]]: ...
+    def first_own(self, series: Series) -> tuple[int, date] | None: ...
+    def high(self, series: Series, year: int) -> int: ...
 
 
 class AccountStore(Protocol):
@@ -203,6 +196,8 @@ class InvoiceStore(Protocol):
     def of_pro_forma(self, account_id: int, pro_forma_id: int) -> int | None: ...
     def billed(self, account_id: int, period: str, product: str) -> int | None: ...
     def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None: ...
+    def move_in(self, account_id: int, invoice_id: int, moved: MovedIn) -> None: ...
+    def moved_in(self, account_id: int, invoice_id: int) -> MovedIn | None: ...
     def overview(self, selection: Selection) -> Iterable[Overview]: ...
     def place(self, invoice_id: int) -> Place | None: ...
     def bills_order(self, invoice: Invoice, order_id: int) -> bool: ...
@@ -260,7 +255,7 @@ class AuditStore(Protocol):
     def disorder(self, account_id: int) -> int | None: ...
     def counts(self, account_id: int) -> dict[str, int]: ...
     def foreign_account(self) -> int | None: ...
-    def series_numbers(self, series: Series) -> Iterator[tuple[int, date]]: ...
+    def series_numbers(self, series: Series) -> Iterator[SeriesPlace]: ...
 
 
 class VatStore(Protocol):
@@ -274,28 +269,6 @@ class VatStore(Protocol):
     def check(self, account_id: int, check_id: int) -> VatIdCheck | None: ...
     def checks(self, account_id: int) -> list[VatIdCheck]: ...
     def taxed(self, provider_id: int, *, start: date, end: date) -> Iterator[Invoice]: ...
-
-
-class ListingStore(Protocol):
-    """Standings: what is paid and due, the order of the list, and the rendered forms."""
-
-    def insert(self, rows: Sequence[ListingRow]) -> None: ...
-    def refresh(self, row: ListingRow) -> None: ...
-    def key_at(self, account_id: int, ordinal: int) -> ListKey | None: ...
-    def first_after(self, account_id: int, key: ListKey) -> int | None: ...
-    def rekey(self, account_id: int, invoice_id: int, created_at_us: int) -> None: ...
-    def renumber(self, account_id: int, *, first_ordinal: int, from_key: ListKey, to_key: ListKey, is_fresh: bool) -> None: ...
-    def stale(self, provider_id: int, *, dialect_version: int, limit: int) -> list[tuple[int, int]]: ...
-
-
-class ServingStore(Protocol):
-    """Single-statement reads for the HTTP edge. They start from a token's hash, so no caller passes an account."""
-
-    def owner_of_token(self, token_hash: bytes) -> tuple[int, int] | None: ...
-    def manager(self, token_hash: bytes, *, now_us: int) -> Token | None: ...
-    def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None: ...
-    def search(self, token_hash: bytes, *, now_us: int, text: str, skip: int, size: int) -> ServedPage | None: ...
-    def single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> ServedPage | None: ...
 
 
 class Transaction(Protocol):

@@ -14,7 +14,8 @@ from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Settlement, Standing, allocate, settle
 from faktura.domain.provider import Account, Provider
-from faktura.ledger.ports import Books, Dialect, ListingRow, ListKey, Transaction
+from faktura.ledger.listing_ports import ListingRow, ListKey
+from faktura.ledger.ports import Books, Dialect, Transaction
 from faktura.ledger.selection import Settled
 
 FIRST_ORDINAL = 2**40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -14,7 +14,7 @@ from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.domain.totals import compute
 from faktura.ledger.journal import digest, issued_payload, link
-from faktura.ledger.ports import Books, Dialect, JournalEntry, Transaction
+from faktura.ledger.ports import Books, Dialect, JournalEntry, SeriesPlace, Transaction
 from faktura.ledger.standing import current_standing, render
 
 _DERIVED = ("created_at_us", "wire_id", "number_folded", "paid_minor", "due_minor", "dialect_version", "item", "single")
@@ -114,12 +114,14 @@ def _issued(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Coun
     first = tx.audit.allocation(account_id, invoice_id + 1) if invoice.type_code is TypeCode.CREDIT_NOTE else None
     allocations = [first] if first and first.credit_note_id == invoice_id else []
     _count_parts(invoice, rows)
-    key = tx.audit.billing_key(account_id, invoice_id)
-    rows.update(invoice=1, issued=1, allocation=len(allocations), billing_item=int(key is not None), listing=1)
+    key, moved = tx.audit.billing_key(account_id, invoice_id), tx.invoices.moved_in(account_id, invoice_id)
+    rows.update(invoice=1, issued=1, allocation=len(allocations), billing_item=int(key is not None), listing=1, moved_in=int(moved is not None))
     problems = _arithmetic(invoice)
     if not tx.series.is_used(provider.id, invoice.series or "", invoice.number):
         problems.append("its number is not among those given out")
-    return issued_payload(invoice, allocations, key), problems
+    if (entry.event == "invoice.moved-in") is not (moved is not None) or (moved and key):
+        problems.append("it was issued here and is kept as moved in, or the other way round")
+    return issued_payload(invoice, allocations, moved or key), problems
 
 
 def _recorded(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
@@ -197,6 +199,7 @@ def _reversed(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[s
 
 _READERS = {
     "invoice.issued": _issued,
+    "invoice.moved-in": _issued,
     "invoice.recorded": _recorded,
     "source.heard": _heard,
     "payment.recorded": _paid,
@@ -249,28 +252,48 @@ def _verify_standing(tx: Transaction, dialect: Dialect, provider: Provider, acco
 
 
 def _verify_series(tx: Transaction, provider: Provider, series: Series) -> Iterator[Finding]:
-    """Counted numbers rise by one from the first, but for jumps that an operator made; dates never fall."""
+    """Counted numbers rise by one from the first, but for jumps that an operator made and numbers that history lacks; dates of what was issued here never fall."""
     if series.method is not NumberMethod.COUNTER:
         return
     where = f"series {series.name} of {provider.name}"
-    jumps = dict(tx.series.jumps(series))
-    expected, last_date = 1, date.min
-    for sequence, issue_date in tx.audit.series_numbers(series):
-        if series.reset is Reset.YEAR and issue_date.year > last_date.year:
-            expected = 1 if last_date != date.min else expected
-        while expected != sequence and expected in jumps:
-            expected = jumps[expected]
-        if sequence != expected:
-            yield Finding(where=where, message=f"number {expected} should come where {sequence} is")
-        if issue_date < last_date:
-            yield Finding(where=where, message=f"number {sequence} bears {issue_date}, the one before it {last_date}")
-        expected, last_date = sequence + 1, issue_date
-    while expected != series.next_number and expected in jumps:
-        expected = jumps[expected]
+    jumps = tx.series.jumps(series)
+    expected, year, own_date, last_date = 1, date.min.year, date.min, date.min
+    for place in tx.audit.series_numbers(series):
+        if series.reset is Reset.YEAR and place.issue_date.year > year:
+            expected = 1
+        expected = _skip(expected, place.sequence, jumps, place.missing_from)
+        if place.sequence != expected:
+            yield Finding(where=where, message=f"number {expected} should come where {place.sequence} is")
+        if not place.is_moved_in and place.issue_date < own_date:
+            yield Finding(where=where, message=f"number {place.sequence} bears {place.issue_date}, the one before it {own_date}")
+        if not place.is_moved_in and _is_left_out(place, jumps if series.reset is Reset.NEVER else ()):  # a jump does not say its year
+            yield Finding(where=where, message=f"number {place.sequence} is kept as left out, and was issued here")
+        own_date = own_date if place.is_moved_in else place.issue_date
+        expected, year, last_date = place.sequence + 1, place.issue_date.year, max(last_date, place.issue_date)
+    expected = _skip(expected, series.next_number, jumps, None)
     if expected != series.next_number:
         yield Finding(where=where, message=f"its next number is {series.next_number}; {expected} follows from its documents")
     if (series.last_date or date.min) != last_date:
         yield Finding(where=where, message=f"its last date is {series.last_date}; its documents end with {last_date}")
+
+
+def _skip(expected: int, sequence: int, jumps: Sequence[tuple[int, int]], missing_from: int | None) -> int:
+    """The next number that must be there, from `expected` to `sequence`: past jumps, and past what history lacks before `sequence`."""
+    while expected < sequence:
+        jumped = next((end for start, end in jumps if start <= expected < end), None)
+        if jumped is not None:
+            expected = min(jumped, sequence)
+        elif missing_from is not None and missing_from <= expected:
+            expected = sequence
+        else:
+            break
+    return expected
+
+
+def _is_left_out(place: SeriesPlace, jumps: Sequence[tuple[int, int]]) -> bool:
+    """Whether a number is one of those that are told not to be used."""
+    jumped = any(start <= place.sequence < end for start, end in jumps)
+    return jumped or (place.missing_from is not None and place.missing_from <= place.sequence)
 
 
 def _verify_account(tx: Transaction, account: Account, accounted: Counter[str]) -> Iterator[Finding]:

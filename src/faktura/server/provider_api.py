@@ -14,7 +14,8 @@ from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
 from faktura.domain.errors import LedgerError
 from faktura.domain.provider import Provider
-from faktura.ledger.ports import Books, ServedPage
+from faktura.ledger.listing_ports import ServedPage
+from faktura.ledger.ports import Books
 from faktura.ledger.queries import render_now
 from faktura.server.directory import Directory
 from faktura.server.rate_limit import RateLimiter

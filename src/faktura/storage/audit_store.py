@@ -9,7 +9,8 @@ from faktura.domain.invoice import Invoice
 from faktura.domain.numbering import Reset, Series
 from faktura.domain.payment import Allocation, Refund, Reversal
 from faktura.domain.recorded import Difference, SourceKind, SourceWord
-from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow, WrittenWord
+from faktura.ledger.listing_ports import ListingRow
+from faktura.ledger.ports import BillingKey, JournalEntry, SeriesPlace, WrittenWord
 from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.rows import to_allocation, to_refund, to_reversal, to_standing
@@ -130,11 +131,16 @@ class AuditRows:
         row = self._driver.one("audit_foreign_accounts")
         return None if row is None else row["account_id"]
 
-    def series_numbers(self, series: Series) -> Iterator[tuple[int, date]]:
-        """Place in the series and issue date of its documents, in number order; by year where the series starts again."""
+    def series_numbers(self, series: Series) -> Iterator[SeriesPlace]:
+        """The places of a series' documents in number order; by year where the series starts again."""
         year_digits = 4 if series.reset is Reset.YEAR else 0
         for row in self._driver.assemble(["audit_series"], provider_id=series.provider_id, series=series.name, year_digits=year_digits):
-            yield row["series_sequence"], date.fromisoformat(row["issue_date"])
+            yield SeriesPlace(
+                sequence=row["series_sequence"],
+                issue_date=date.fromisoformat(row["issue_date"]),
+                is_moved_in=bool(row["is_moved_in"]),
+                missing_from=row["missing_from"],
+            )
 
 
 def _to_entry(row: Row) -> JournalEntry:

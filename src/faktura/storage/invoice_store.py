@@ -11,7 +11,7 @@ from faktura.domain.invoice import AllowanceCharge, Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import Currency
 from faktura.domain.payment import Standing
-from faktura.ledger.ports import BillingKey, Overview
+from faktura.ledger.ports import BillingKey, MovedIn, Overview
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import (
@@ -113,6 +113,15 @@ class InvoiceRows:
     def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None:
         """Keep that a product is billed for a period; the table's key refuses a second time."""
         self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(key))
+
+    def move_in(self, account_id: int, invoice_id: int, moved: MovedIn) -> None:
+        """Keep that a document was issued elsewhere."""
+        self._driver.run("moved_in_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(moved))
+
+    def moved_in(self, account_id: int, invoice_id: int) -> MovedIn | None:
+        """What is kept of a document that was issued elsewhere; None for one that was issued here."""
+        row = self._driver.one("moved_in_get", account_id=account_id, invoice_id=invoice_id)
+        return None if row is None else MovedIn(**dict(zip(row.keys(), row, strict=True)))
 
     def overview(self, selection: Selection) -> Iterator[Overview]:
         """Documents of accounts as an operator selects them, without their lines, as they were known at the selection's moment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from faktura.domain.provider import Token
-from faktura.ledger.ports import ListingRow, ListKey, ServedPage
+from faktura.ledger.listing_ports import ListingRow, ListKey, ServedPage
 from faktura.storage.driver import Driver
 from faktura.storage.rows import flat_row, to_token
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from faktura.domain.errors import NotFoundError
-from faktura.domain.numbering import Series
+from faktura.domain.numbering import Reset, Series
 from faktura.domain.provider import Provider
 from faktura.ledger.ports import JournalEntry, Taken
 from faktura.storage.driver import Driver
@@ -117,6 +118,17 @@ class SeriesRows:
         """All jumps of a series: (first number not used, next one used)."""
         rows = self._driver.all("series_jump_all", provider_id=series.provider_id, name=series.name)
         return [(row["from_number"], row["to_number"]) for row in rows]
+
+    def first_own(self, series: Series) -> tuple[int, date] | None:
+        """Place and issue date of the first document of a series that was issued here; None where there is none yet."""
+        year_digits = 4 if series.reset is Reset.YEAR else 0
+        row = self._driver.one("series_first_own", provider_id=series.provider_id, series=series.name, year_digits=year_digits)
+        return None if row is None else (row["series_sequence"], date.fromisoformat(row["issue_date"]))
+
+    def high(self, series: Series, year: int) -> int:
+        """The highest place of a series in a year; 0 where it has none."""
+        row = self._driver.one("series_high", provider_id=series.provider_id, series=series.name, year=f"{year:04}")
+        return 0 if row is None else row["high"]
 
     def use(self, series: Series, numbers: Sequence[str]) -> str | None:
         """Keep that numbers are given out; the first that was before, and then none is kept. The caller holds the series' lock."""

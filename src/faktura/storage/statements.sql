@@ -57,6 +57,25 @@ SELECT number FROM issued_number WHERE provider_id = :provider_id AND series = :
 -- name: issued_number_count
 SELECT COUNT(*) AS numbers FROM issued_number WHERE provider_id = :provider_id;
 
+-- name: series_first_own
+-- The first place of a series that was given out here, and not brought along.
+SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.account_id = i.account_id
+LEFT JOIN moved_in m ON m.account_id = i.account_id AND m.invoice_id = i.invoice_id
+WHERE a.provider_id = :provider_id AND i.series = :series AND m.invoice_id IS NULL
+ORDER BY SUBSTR(i.issue_date, 1, :year_digits), i.series_sequence LIMIT 1;
+
+-- name: series_high
+-- The highest place of a series in the years that begin so.
+SELECT CAST(COALESCE(MAX(i.series_sequence), 0) AS BIGINT) AS high FROM invoice i JOIN account a ON a.account_id = i.account_id
+WHERE a.provider_id = :provider_id AND i.series = :series AND SUBSTR(i.issue_date, 1, 4) = :year;
+
+-- name: moved_in_insert
+INSERT INTO moved_in (account_id, invoice_id, missing_from, payment_count, recorded_at_us)
+VALUES (:account_id, :invoice_id, :missing_from, :payment_count, :recorded_at_us);
+
+-- name: moved_in_get
+SELECT missing_from, payment_count, recorded_at_us FROM moved_in WHERE account_id = :account_id AND invoice_id = :invoice_id;
+
 -- name: series_jump_insert
 INSERT INTO series_jump (provider_id, name, from_number, to_number, recorded_at_us)
 VALUES (:provider_id, :name, :from_number, :to_number, :recorded_at_us);
@@ -491,6 +510,7 @@ SELECT
   (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
   (SELECT COUNT(*) FROM conflict WHERE account_id = :account_id) AS conflict,
   (SELECT COUNT(*) FROM billing_item WHERE account_id = :account_id) AS billing_item,
+  (SELECT COUNT(*) FROM moved_in WHERE account_id = :account_id) AS moved_in,
   (SELECT COUNT(*) FROM vat_id_check WHERE account_id = :account_id) AS vat_id_check,
   (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
 
@@ -510,6 +530,7 @@ UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT acc
 UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM vat_id_check WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM billing_item WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM moved_in WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
 
@@ -547,8 +568,15 @@ WHERE a.provider_id = :provider_id AND i.origin = 'issued' AND i.type_code IN (3
 ORDER BY i.series, i.issue_date, i.series_sequence, i.invoice_id, v.position;
 
 -- name: audit_series
-SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.account_id = i.account_id
-WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issue_date, 1, :year_digits), i.series_sequence;
+-- missing_from: where the next range begins, at this document or after it, that history lacked. Such ranges end right before the
+-- document that tells of them and never overlap, so the nearest is the one that begins first.
+SELECT i.series_sequence, i.issue_date, m.invoice_id IS NOT NULL AS is_moved_in,
+  MIN(m.missing_from) OVER (
+    PARTITION BY SUBSTR(i.issue_date, 1, :year_digits) ORDER BY i.series_sequence, i.invoice_id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+  ) AS missing_from
+FROM invoice i JOIN account a ON a.account_id = i.account_id
+LEFT JOIN moved_in m ON m.account_id = i.account_id AND m.invoice_id = i.invoice_id
+WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issue_date, 1, :year_digits), i.series_sequence, i.invoice_id;
 
 -- name: overview
 -- For operators: documents of providers and accounts; fragments add filters, whose documents, after which one, and the order.
