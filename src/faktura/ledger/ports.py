@@ -18,7 +18,7 @@ from faktura.domain.period import PeriodLock
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.domain.vat_check import VatIdCheck
-from faktura.ledger.listing_ports import ListingStore, ServingStore
+from faktura.ledger.listing_ports import ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
 
