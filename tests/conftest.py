@@ -64,7 +64,7 @@ class Ledger:
         """A provider named after its dialect, without a rate limit unless settings say so."""
         defaults = DIALECTS[dialect].defaults
         provider = Provider(id=0, name=dialect, dialect=dialect, zone=defaults.zone, currency=defaults.currency, seller=SELLER)
-        return add_provider(self.books, provider=replace(provider, **settings), series=default_series(DIALECTS[dialect]))  # type: ignore[arg-type]
+        return add_provider(self.books, provider=replace(provider, **settings), series=default_series(DIALECTS[dialect], is_test=bool(settings.get("is_test"))))  # type: ignore[arg-type]
 
     def account(self, dialect: str, reference: str = "demo") -> Account:
         """An account of that provider."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.terminal import Terminal
+from tests.tamper import unguard
 
 
 def item(product: str, **document: Any) -> str:
@@ -44,6 +45,7 @@ def test_verify_names_what_was_changed(shop: Terminal, tmp_path: Path) -> None:
     file.write_text(item("VPS"))
     shop.ok("bill", file, "--provider", "vps")
     with sqlite3.connect(shop.database) as connection:
+        unguard(connection)
         connection.execute("UPDATE invoice SET number = '0000000009'")
     connection.close()
     said = shop("verify")

@@ -91,7 +91,7 @@ def test_broken_rules_are_named_at_once(shop: Terminal) -> None:
 def test_sums_and_rules_are_named_together(shop: Terminal) -> None:
     """A wrong sum does not hide a broken rule: all faults at once."""
     document = {"lines": [LINE, {"name": "Training", "unit_price": 5, "vat_rate": 0, "vat_category": "E"}], "total_with_vat": 1}
-    assert faults(shop, document) == {"total_with_vat [BR-CO-15]", "exemption_reasons.E [BR-VAT-10]"}
+    assert faults(shop, document) == {"total_with_vat [BR-CO-15]", "exemption_reasons.E [BR-VAT-10]", "lines[1].vat_rate [VAT-OVERRIDE]"}
 
 
 @pytest.mark.parametrize(

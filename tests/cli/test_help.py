@@ -92,7 +92,7 @@ def test_a_group_without_a_command_shows_its_commands(terminal: Terminal, path: 
         "import",
         "import x.csv --prices free",
         "pay 1",
-        "token create vps",
+        "token create",
         "token create vps a --days 0",
     ],
 )

@@ -36,6 +36,9 @@ COMMUNITY = replace(
     lines=(replace(LINE, vat=VatKey(VatCategory.INTRA_COMMUNITY, Decimal(0))),),
     exemption_reasons=((VatCategory.INTRA_COMMUNITY, "Art. 138"),),
 )
+AT_HOME = replace(DRAFT, buyer=Party(name="Buyer EOOD", country="BG"), issue_date=date(2024, 9, 25))
+ABROAD = replace(DRAFT, issue_date=date(2024, 9, 25))
+BUSINESS = replace(REVERSED, buyer=Party(name="Buyer GmbH", country="DE", vat_id="DE136695976"), issue_date=date(2024, 9, 25))
 TAXLESS = Party(name="Host OOD", country="BG")
 NEGATIVE = replace(LINE, quantity=Decimal(-1), line_total_minor=-10_000)
 
@@ -87,9 +90,24 @@ BROKEN = [
     Broken(rule="BR-9", paths=("seller.country",), seller=replace(SELLER, country=None)),
     Broken(rule="BR-11", paths=("buyer.country",), draft=replace(DRAFT, buyer=replace(BUYER, country=None))),
     Broken(rule="BR-29", paths=("period", "lines[0].period"), draft=replace(with_lines(replace(LINE, period=BACKWARDS)), period=BACKWARDS)),
-    Broken(rule="DUE-DATE", paths=("due_date",), draft=replace(DRAFT, issue_date=date(2024, 9, 25), due_date=date(2024, 9, 24))),
+    Broken(rule="DUE-DATE", paths=("due_date",), draft=replace(AT_HOME, due_date=date(2024, 9, 24))),
     Broken(rule="BR-55", paths=("preceding_invoice",), draft=replace(DRAFT, type_code=TypeCode.CREDIT_NOTE)),
     Broken(rule="BR-55", paths=("preceding_invoice",), draft=replace(DRAFT, type_code=TypeCode.DEBIT_NOTE)),
+    Broken(rule="VAT-OVERRIDE", paths=("lines[0].vat_rate",), draft=replace(AT_HOME, lines=(rated(VatCategory.STANDARD, "9"),))),
+    Broken(rule="VAT-OVERRIDE", paths=("lines[0].vat_rate",), draft=ABROAD),  # the seller's own rate for a consumer abroad: Art. 59c needs its reason
+    Broken(rule="VAT-OVERRIDE", paths=("lines[0].vat_rate",), draft=replace(BUSINESS, lines=(LINE,))),
+    Broken(
+        rule="VAT-OVERRIDE",
+        paths=("lines[1].vat_rate", "allowances_charges[0].vat_rate"),
+        draft=replace(AT_HOME, lines=(LINE, rated(VatCategory.ZERO, "0")), allowances_charges=(replace(CHARGE, vat=ZERO),)),
+    ),
+    Broken(rule="VAT-OVERRIDE", paths=("lines[0].vat_rate",), draft=replace(AT_HOME, type_code=TypeCode.PRO_FORMA, lines=(rated(VatCategory.STANDARD, "9"),))),
+    Broken(
+        rule="VAT-OVERRIDE",
+        paths=("lines[0].vat_rate",),
+        draft=replace(AT_HOME, type_code=TypeCode.DEBIT_NOTE, preceding_invoice=PrecedingInvoice(number="1"), lines=(rated(VatCategory.STANDARD, "19"),)),
+    ),
+    Broken(rule="VAT-OVERRIDE", paths=("tax_country",), draft=replace(AT_HOME, tax_country="DE")),
     Broken(rule="BR-33", paths=("allowances_charges[1].amount",), draft=replace(DRAFT, allowances_charges=(CHARGE, replace(ALLOWANCE, amount_minor=-1)))),
     Broken(
         rule="BR-33",
@@ -118,9 +136,16 @@ GOOD = {
     "unused reason": with_lines(LINE, E="Art. 39"),
     "one-day period": replace(DRAFT, period=Period(start=date(2024, 1, 31), end=date(2024, 1, 31))),
     "open period": replace(DRAFT, period=Period(start=date(2024, 1, 31))),
-    "due on the day of issue": replace(DRAFT, issue_date=date(2024, 9, 25), due_date=date(2024, 9, 25)),
+    "due on the day of issue": replace(AT_HOME, due_date=date(2024, 9, 25)),
     "credit note": replace(DRAFT, type_code=TypeCode.CREDIT_NOTE, preceding_invoice=PrecedingInvoice(number="1")),
     "pro-forma": replace(DRAFT, type_code=TypeCode.PRO_FORMA),
+    "decided at home": AT_HOME,
+    "decided reverse charge": replace(BUSINESS, tax_country="DE"),
+    "one-stop shop": replace(ABROAD, lines=(rated(VatCategory.STANDARD, "19.00"),), tax_country="DE"),
+    "rate of the tax point": replace(ABROAD, tax_point_date=date(2020, 12, 31), lines=(rated(VatCategory.STANDARD, "16"),)),
+    "other VAT for a reason": replace(ABROAD, tax_country="BG", override_reason="Art. 59c: below the threshold"),
+    "credit note of other VAT": replace(ABROAD, type_code=TypeCode.CREDIT_NOTE, preceding_invoice=PrecedingInvoice(number="1")),
+    "rate not known": replace(ABROAD, tax_point_date=date(1999, 12, 31)),
     "zero allowance": replace(DRAFT, allowances_charges=(replace(ALLOWANCE, amount_minor=0),)),
 }
 
@@ -150,6 +175,17 @@ def test_every_rule_has_a_broken_document() -> None:
 def test_good_documents(draft: Draft) -> None:
     """A lawful document breaks no rule, however close to a bound."""
     assert checked(draft) == []
+
+
+@pytest.mark.parametrize("category", VatCategory)
+@pytest.mark.parametrize("reason", [None, "Art. 1"])
+def test_every_category_has_its_rule_of_reasons(category: VatCategory, reason: str | None) -> None:
+    """BR-S-10, BR-Z-10: no reason where VAT is charged or the rate is zero; BR-E-10, BR-AE-10, BR-IC-10, BR-G-10, BR-O-10: a reason everywhere else."""
+    line = rated(category, "20" if category.taxed else "0")
+    draft = with_lines(line, **({category.value: reason} if reason else {}))
+    must_have = category in {"E", "AE", "K", "G", "O"}
+    broken = [] if must_have == bool(reason) else [("BR-VAT-10", f"exemption_reasons.{category}")]
+    assert [(fault.rule, fault.path) for fault in checked(draft)] == broken
 
 
 def test_seller_with_tax_number_only() -> None:

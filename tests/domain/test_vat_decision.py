@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faktura.domain import vat_rates
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
-from faktura.domain.vat_decision import VAT_RULES, Supply, decide_vat, has_valid_vat_id
+from faktura.domain.vat_decision import VAT_RULES, Supply, compact_vat_id, decide_vat, has_valid_vat_id, infer_tax_country
 from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
 
 DAY = date(2026, 1, 15)
@@ -41,6 +43,7 @@ def test_the_rule_that_applies_decides(rule: str, seller: Party, buyer: Party, v
     """Place of supply and who owes the tax, for businesses and consumers at home, in the EU and beyond."""
     decision = decide_vat(Supply(seller=seller, buyer=buyer, day=DAY))
     assert (decision.rule, decision.vat) == (rule, vat)
+    assert decision.tax_country == (seller if rule == "Art. 45 home" else buyer).country
     assert (decision.reason is not None) == (vat.category is not None and vat.category.needs_reason)
 
 
@@ -70,11 +73,32 @@ def test_every_supply_is_decided(seller: str, buyer: str, days: int) -> None:
         ("RO", date(2025, 8, 1), "21"),
         ("SK", date(2025, 1, 1), "23"),
         ("FI", date(2024, 8, 31), "24"),
+        ("GR", date(2010, 3, 14), "19"),
+        ("GR", date(2010, 3, 15), "21"),
+        ("ES", date(2012, 8, 31), "18"),
+        ("IT", date(2013, 9, 30), "21"),
+        ("IT", date(2013, 10, 1), "22"),
+        ("NL", date(2012, 9, 30), "19"),
+        ("FR", date(2013, 12, 31), "19.6"),
+        ("LU", date(2023, 12, 31), "16"),
+        ("IE", date(2021, 2, 28), "21"),
+        ("RO", date(2015, 12, 31), "24"),
     ],
 )
 def test_rates_change_on_their_day(country: str, day: date, rate: str) -> None:
     """A rate holds from its first day to the day before the next one."""
     assert standard_rate(country, day) == Decimal(rate)
+
+
+@pytest.mark.parametrize("country", sorted(EU_COUNTRIES))
+def test_the_history_is_whole(country: str) -> None:
+    """Every member state has a lawful standard rate (at least 15 %, Art. 97) on every day since 2010, or since it joined; no row repeats the one before."""
+    since = max(date(2010, 1, 1), {"HR": date(2013, 7, 1)}.get(country, date.min))
+    days = [since + timedelta(days=count) for count in range((DAY - since).days)]
+    assert all(15 <= standard_rate(country, day) <= 27 for day in days)
+    rows = [row.split() for row in vat_rates._ROWS.strip().splitlines() if row.startswith(country)]
+    assert [row[2] for row in rows] == sorted({row[2] for row in rows})
+    assert all(before[1] != after[1] for before, after in pairwise(rows))
 
 
 @pytest.mark.parametrize(("country", "day"), [("GB", DAY), ("XX", DAY), ("DE", date(1999, 1, 1))])
@@ -104,6 +128,53 @@ def test_vat_ids_are_checked_by_their_digits(vat_id: str | None) -> None:
     assert has_valid_vat_id(party) == (vat_id == "bg175074752 ")
 
 
+def named(category: str, rate: str = "0") -> VatKey:
+    """VAT that a document names."""
+    return VatKey(VatCategory(category), Decimal(rate))
+
+
+@pytest.mark.parametrize(
+    ("buyer", "vat", "country"),
+    [
+        (Party(name="Anna", country="DE"), [named("S", "19")], "DE"),
+        (Party(name="Anna", country="DE"), [named("S", "20")], "BG"),
+        (Party(name="Anna", country="DE"), [named("S", "7")], "BG"),
+        (Party(name="Anna", country="DE"), [named("S", "7"), named("S", "19")], "DE"),
+        (Party(name="Marie", country="FR"), [named("S", "20")], "FR"),
+        (DE, [named("AE")], "DE"),
+        (DE, [named("S", "19")], "DE"),
+        (Party(name="Wrong digits", country="DE", vat_id="DE1"), [named("AE")], "DE"),
+        (DE, [named("K")], "BG"),
+        (DE, [named("E")], "BG"),
+        (Party(name="EOOD", country="BG"), [named("S", "9")], "BG"),
+        (Party(name="EOOD", country="BG"), [named("AE")], "BG"),
+        (Party(name="Ltd", country="GB"), [named("O")], "GB"),
+        (Party(name="Ltd", country="GB"), [named("G")], "BG"),
+        (Party(name="Ltd", country="GB"), [named("S", "20")], "BG"),
+        (Party(name="No country"), [named("S", "20")], "BG"),
+        (Party(name="No country"), [named("O")], "BG"),
+    ],
+)
+def test_the_country_follows_where_none_is_named(buyer: Party, vat: list[VatKey], country: str) -> None:
+    """The place of supply of a document that does not say it, of this release or an older one."""
+    assert infer_tax_country(Supply(seller=BG, buyer=buyer, day=DAY), vat) == country
+
+
+def test_the_country_of_a_document_without_countries_is_not_known() -> None:
+    """Nothing is guessed where the seller's country is missing, nor where a rate is not known."""
+    assert infer_tax_country(Supply(seller=Party(name="S"), buyer=Party(name="B"), day=DAY), [named("S", "20")]) is None
+    assert infer_tax_country(Supply(seller=BG, buyer=Party(name="B", country="DE"), day=date(1999, 1, 1)), [named("S", "16")]) == "BG"
+
+
+@pytest.mark.parametrize(
+    ("vat_id", "compact"),
+    [(None, None), ("bg 175 074 752", "BG175074752"), ("DE 136.695.976", "DE136695976"), ("el094259216", "EL094259216"), ("CHE-1", "CHE-1"), ("DE1", "DE1")],
+)
+def test_a_vat_id_has_one_spelling_in_statements(vat_id: str | None, compact: str | None) -> None:
+    """However it was typed, one business is one row; what is no id of a member state stays as it is."""
+    assert compact_vat_id(Party(name="B", vat_id=vat_id)) == compact
+
+
 def test_a_line_without_vat_takes_the_decision() -> None:
     """A document that names no VAT is issued with the rate, category and reason that follow; a line that names its own keeps it."""
     lines = [{"name": "VPS", "unit_price": "10"}, {"name": "Book", "unit_price": "10", "vat_rate": 7}]
@@ -111,7 +182,8 @@ def test_a_line_without_vat_takes_the_decision() -> None:
     assert draft.lines[0].vat == VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))
     assert dict(draft.exemption_reasons)[VatCategory.REVERSE_CHARGE].startswith("Reverse charge (Art. 196")
     consumer = Party(name="Anna", country="DE")
-    draft = parse_draft({"lines": lines, "tax_point_date": "2020-08-01"}, currency=Currency("EUR"), buyer=consumer, seller=BG, today=DAY)
+    document = {"lines": lines, "tax_point_date": "2020-08-01", "override_reason": "a printed book"}
+    draft = parse_draft(document, currency=Currency("EUR"), buyer=consumer, seller=BG, today=DAY)
     assert [line.vat and line.vat.rate for line in draft.lines] == [Decimal(16), Decimal(7)]
     assert draft.exemption_reasons == ()
 

@@ -20,11 +20,12 @@ from faktura.domain.party import Party
 from faktura.domain.provider import Account, hash_token
 from faktura.ledger.accounts import set_series
 from faktura.ledger.commands import credit, issue
-from faktura.ledger.payments import pay
+from faktura.ledger.payments import allocate_credit, pay
 from faktura.ledger.queries import get_invoice
 
 EUR = Currency("EUR")
 BUYER = Party(name="Primer EOOD", country="BG")
+GERMAN = Party(name="Domains GmbH", country="DE", vat_id="DE136695976")
 HOUR_US = 3_600_000_000
 
 
@@ -161,18 +162,25 @@ def test_absurd_payments_are_refused(ledger: Any, account: Account, amount_minor
 
 
 def test_a_pro_forma_is_not_owed(ledger: Any, account: Account) -> None:
-    """A payment cannot be allocated to a pro-forma or to a credit note."""
+    """Nothing is allocated to a pro-forma, nor to a credit note: not beside an invoice, not by a share, not from credit."""
     pro_forma = issue(ledger.books, account_id=account.id, draft=draft(type_code=325, order_ids=[1]))
+    invoice = issue(ledger.books, account_id=account.id, draft=draft())
+    note = credit(ledger.books, account_id=account.id, invoice_id=invoice.id)
+    named: list[dict[str, Any]] = [{"invoice_ids": [pro_forma.id, invoice.id]}, {"shares_minor": {pro_forma.id: 1}}, {"invoice_ids": [note.id]}]
+    for terms in named:
+        with pytest.raises(InvalidDocumentError, match="nothing is owed"):
+            pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, **terms)
+    deposit = pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR).payment
     with pytest.raises(InvalidDocumentError, match="nothing is owed"):
-        pay(ledger.books, account_id=account.id, amount_minor=1, currency=EUR, invoice_ids=[pro_forma.id])
+        allocate_credit(ledger.books, account_id=account.id, payment_id=deposit.id, invoice_ids=[pro_forma.id])
 
 
 def test_a_credit_note_settles_what_is_due_and_never_more_than_the_invoice(ledger: Any) -> None:
     """It counts in the paid amount of what it corrects; its own amounts are negative on the wire; together they never exceed the invoice."""
-    ledger.provider("checkdomain")
+    ledger.provider("checkdomain", seller=GERMAN)
     account = ledger.account("checkdomain")
     document = {"lines": [{"name": "Domain", "quantity": "4", "unit_price": "25", "vat_rate": 19}]}
-    invoice = issue(ledger.books, account_id=account.id, draft=parse_draft(document, currency=EUR, buyer=BUYER))
+    invoice = issue(ledger.books, account_id=account.id, draft=parse_draft(document, currency=EUR, buyer=GERMAN))
     pay(ledger.books, account_id=account.id, amount_minor=10_000, currency=EUR, invoice_ids=[invoice.id])
     note = credit(ledger.books, account_id=account.id, invoice_id=invoice.id, quantities={1: Decimal(1)})
     credited, original = api_list(ledger, "checkdomain", ledger.token("checkdomain"))
@@ -200,6 +208,7 @@ def test_gross_prices_make_the_total_exact(ledger: Any, account: Account) -> Non
     document = {
         "price_basis": "gross",
         "lines": [{"name": "Domain", "unit_price": "0.99", "vat_rate": 19}, {"name": "Mail", "unit_price": "11.01", "vat_rate": 19}],
+        "override_reason": "The rates of another country make the case",
     }
     invoice = issue(ledger.books, account_id=account.id, draft=parse_draft(document, currency=EUR, buyer=BUYER))
     assert (invoice.total_with_vat_minor, invoice.vat_total_minor, invoice.total_without_vat_minor) == (1200, 192, 1008)

@@ -144,3 +144,80 @@ def test_a_midnight_among_many_writers_keeps_dates_rising(ledger: Any, account: 
     assert days == sorted(days)
     assert set(days) == {date(2024, 12, 31), date(2025, 1, 1)}
     assert list(verify(ledger.books)) == []
+
+
+def test_shares_are_fixed_and_the_rest_goes_in_order(ledger: Any, account: Account) -> None:
+    """A document with a share gets that and no more; the others are settled in their order with what is left."""
+    first, second, third = (invoice(ledger, account) for _ in range(3))
+    terms: dict[str, Any] = {
+        "account_id": account.id,
+        "currency": EUR,
+        "invoice_ids": [third.id, first.id],
+        "shares_minor": {first.id: 1_000, second.id: 12_000},
+    }
+    result = pay(ledger.books, amount_minor=26_000, **terms)
+    assert {item.invoice_id: item.amount_minor for item in result.allocations} == {first.id: 1_000, second.id: 12_000, third.id: 12_000}
+    assert result.credit_minor == 1_000
+    left = allocate_credit(ledger.books, account_id=account.id, payment_id=result.payment.id, shares_minor={first.id: 1})
+    assert (left.credit_minor, left.payment) == (999, result.payment)
+    assert [get_invoice(ledger.books, invoice_id=found.id).standing.due_minor for found in (first, second, third)] == [10_999, 0, 0]
+    assert list(verify(ledger.books)) == []
+
+
+def test_all_faults_of_shares_are_named_at_once(ledger: Any, account: Account) -> None:
+    """A share above what is due, one of nothing, one on a credit note, more than there is, and the other faults of the payment."""
+    first, second = invoice(ledger, account), invoice(ledger, account)
+    note = credit(ledger.books, account_id=account.id, invoice_id=second.id)
+    shares = {first.id: 12_001, second.id: 0, note.id: 5}
+    with pytest.raises(InvalidDocumentError) as caught:
+        pay(ledger.books, account_id=account.id, amount_minor=100, currency=EUR, paid_on=date(2030, 1, 1), shares_minor=shares, reference="")
+    assert [item.path for item in caught.value.faults] == ["paid_on", "reference", f"shares[{first.id}]", f"shares[{second.id}]", "invoice", "shares"]
+    deposit = pay(ledger.books, account_id=account.id, amount_minor=100, currency=EUR)
+    with pytest.raises(InvalidDocumentError, match=r"the shares make 1\.01 EUR, and there is 1\.00 EUR"):
+        allocate_credit(ledger.books, account_id=account.id, payment_id=deposit.payment.id, shares_minor={first.id: 101})
+    with pytest.raises(InvalidDocumentError, match="at least one document"):
+        allocate_credit(ledger.books, account_id=account.id, payment_id=deposit.payment.id)
+    assert list(verify(ledger.books)) == []
+
+
+def test_a_credit_note_settles_other_documents_too(ledger: Any, account: Account) -> None:
+    """What its own invoice did not need of it is credit of the account, settles others until it is used up, and is listed as such."""
+    paid, other, third = (invoice(ledger, account) for _ in range(3))
+    pay(ledger.books, account_id=account.id, amount_minor=10_000, currency=EUR, invoice_ids=[paid.id])
+    note = credit(ledger.books, account_id=account.id, invoice_id=paid.id)
+    with ledger.books.storage.reading() as tx:
+        (left,) = tx.payments.credit(account.id)
+    assert (left.credit_note_id, left.payment_id, left.credit_minor, left.paid_on) == (note.id, None, 10_000, note.issue_date)
+    result = allocate_credit(ledger.books, account_id=account.id, credit_note_id=note.id, shares_minor={other.id: 4_000})
+    assert (result.credit_minor, result.credit_note, result.payment) == (6_000, note, None)
+    result = allocate_credit(ledger.books, account_id=account.id, credit_note_id=note.id, invoice_ids=[third.id])
+    assert result.credit_minor == 0
+    standings = [get_invoice(ledger.books, invoice_id=found.id).standing for found in (paid, other, third, note)]
+    assert [(item.paid_minor, item.due_minor) for item in standings] == [(12_000, 0), (4_000, 8_000), (6_000, 6_000), (12_000, 0)]
+    with pytest.raises(ConflictError, match=f"credit note {note.number} is used up"):
+        allocate_credit(ledger.books, account_id=account.id, credit_note_id=note.id, invoice_ids=[other.id])
+    assert list(verify(ledger.books)) == []
+
+
+def test_credit_names_one_source(ledger: Any, account: Account) -> None:
+    """Neither both nor none, no invoice, and no credit note of another account."""
+    target = invoice(ledger, account)
+    both: dict[str, Any] = {"payment_id": 1, "credit_note_id": 1}
+    for named in ({}, both):
+        with pytest.raises(InvalidDocumentError, match="one of the two"):
+            allocate_credit(ledger.books, account_id=account.id, invoice_ids=[target.id], **named)
+    with pytest.raises(ConflictError, match="not a credit note"):
+        allocate_credit(ledger.books, account_id=account.id, credit_note_id=target.id, invoice_ids=[target.id])
+    note = credit(ledger.books, account_id=account.id, invoice_id=target.id)
+    with pytest.raises(NotFoundError):
+        allocate_credit(ledger.books, account_id=ledger.account("vpsbg", "other").id, credit_note_id=note.id, invoice_ids=[target.id])
+
+
+def test_what_a_credit_note_settles_at_issue_is_told_apart(ledger: Any, account: Account) -> None:
+    """A credit note that settles nothing keeps the id after its own free, so what it settles next is never taken for its issue."""
+    paid, other = invoice(ledger, account), invoice(ledger, account)
+    pay(ledger.books, account_id=account.id, amount_minor=12_000, currency=EUR, invoice_ids=[paid.id])
+    note = credit(ledger.books, account_id=account.id, invoice_id=paid.id)
+    (allocation,) = allocate_credit(ledger.books, account_id=account.id, credit_note_id=note.id, invoice_ids=[other.id]).allocations
+    assert allocation.id > note.id + 1
+    assert list(verify(ledger.books)) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tamper import unguard
 
 from faktura.bootstrap.books import DIALECTS, open_books
 from faktura.bootstrap.demo import fill_demo
@@ -20,12 +22,20 @@ from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.importing import record
-from faktura.ledger.payments import pay
+from faktura.ledger.payments import allocate_credit, pay
+from faktura.ledger.periods import lock_period
 from faktura.ledger.ports import Books
+from faktura.ledger.pro_forma import invoice_pro_forma
+from faktura.ledger.refunds import refund, reverse_payment
+from faktura.ledger.vat_checks import record_vat_check
 from faktura.ledger.verification import verify
 
 EUR = Currency("EUR")
-TABLES = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal listing billing_item issued_number".split()
+BUYER: dict[str, Any] = {"currency": EUR, "buyer": Party(name="B", country="BG")}
+TABLES = (
+    "invoice invoice_line allowance_charge vat_breakdown payment allocation refund reversal source observation enrichment conflict journal listing "
+    "billing_item issued_number vat_id_check period_lock"
+).split()
 
 
 def hear(books: Books, **changes: Any) -> None:
@@ -35,6 +45,22 @@ def hear(books: Books, **changes: Any) -> None:
         provider = find_provider(tx, "checkdomain")
     heard = DIALECTS["checkdomain"].parse_answer(encoder.encode(item), provider=provider).documents
     list(record(books, provider="checkdomain", documents=[("demo", document) for document in heard]))
+
+
+def move_money(books: Books, account_id: int) -> None:
+    """Money that goes back and forth: a prepaid pro-forma and its invoice, a refund of each kind, a reversal, credit that settles something else."""
+    terms: dict[str, Any] = {"account_id": account_id, "currency": EUR}
+    document = {"type_code": 325, "lines": [{"name": "VPS", "unit_price": "10", "vat_rate": 20}], "order_ids": [77]}
+    pro_formas = [issue(books, account_id=account_id, draft=parse_draft(document | {"order_ids": [order]}, **BUYER)) for order in (77, 78)]
+    prepaid = [pay(books, amount_minor=1100, invoice_ids=[found.id], reference="PRE", is_repeated=True, **terms).payment for found in pro_formas]
+    invoice = invoice_pro_forma(books, account_id=account_id, pro_forma_id=pro_formas[0].id)
+    bounced = pay(books, amount_minor=50, shares_minor={invoice.id: 30}, **terms).payment
+    reverse_payment(books, account_id=account_id, payment_id=bounced.id, reason="no funds")
+    refund(books, account_id=account_id, payment_id=prepaid[1].id, amount_minor=100, reference="BACK")
+    note = credit(books, account_id=account_id, invoice_id=invoice.id)
+    refund(books, account_id=account_id, credit_note_id=note.id, amount_minor=200)
+    other = issue(books, account_id=account_id, draft=parse_draft(document | {"type_code": 380}, **BUYER))
+    allocate_credit(books, account_id=account_id, credit_note_id=note.id, invoice_ids=[other.id])
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +76,25 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         free = {"name": "Export", "unit_price": "5", "vat_rate": 0, "vat_category": "G"}
         document = {"lines": [line, free], "exemption_reasons": {"G": "Export outside the EU"}, "order_ids": [9], "note": "Thanks", "payment_terms": "30 days"}
         document |= {"allowances_charges": [{"charge": True, "amount": "2", "reason": "setup", "vat_rate": 20}]}
-        document |= {"due_date": "2027-01-01", "tax_point_date": "2024-01-31", "period": {"start": "2024-01-01", "end": "2024-01-31"}}
+        document |= {
+            "due_date": "2027-01-01",
+            "tax_point_date": "2024-01-31",
+            "override_reason": "goods beside",
+            "period": {"start": "2024-01-01", "end": "2024-01-31"},
+        }
         draft = parse_draft(document, currency=EUR, buyer=Party(name="B", country="BG"))
         invoice = issue(opened, account_id=account.id, draft=draft)
         pay(opened, account_id=account.id, amount_minor=1000, currency=EUR, invoice_ids=[invoice.id], reference="SEPA")
         credit(opened, account_id=account.id, invoice_id=invoice.id, quantities={1: Decimal(1)}, note="less")
+        move_money(opened, account.id)
         hear(opened, amount_total=Decimal("24.69"), tax=7, invoice_number="other")
         items = [BillingItem(position=1, data={"account": "demo", "period": "2026-10", "product": "VPS", "lines": [{"name": "VPS", "unit_price": "1"}]})]
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
+        record_vat_check(opened, account_id=account.id, vat_id="BG175074752", is_valid=True, consultation="WAPI1", name="B", address="Sofia")
+        lock_period(opened, provider="vpsbg", through=date(2024, 1, 31))
+        lock_period(opened, provider="vpsbg", through=date(2024, 2, 29))
+        with opened.storage.writing() as tx:
+            unguard(tx.listings._driver._connection)  # type: ignore[attr-defined]
         yield opened
 
 
@@ -130,6 +167,23 @@ def test_every_deleted_row_is_found(books: Books, table: str) -> None:
             marks = ", ".join("?" * len(columns))
             values = [row["rowid_"], *(row[column] for column in columns)]
             tx.listings._driver._connection.execute(f"INSERT INTO {table} (rowid, {', '.join(columns)}) VALUES (?, {marks})", values)  # type: ignore[attr-defined]
+    assert list(verify(books)) == []
+
+
+def test_money_that_is_used_twice_is_named(books: Books) -> None:
+    """A payment used beyond its amount, one both refunded and reversed, a credit note given back beyond its total: each in its own words."""
+    by_payment, by_note = sorted(rows(books, "refund"), key=lambda row: row["payment_id"] is None)
+    (reversal,) = rows(books, "reversal")
+    for table, row, column, value, words in (
+        ("refund", by_payment, "amount_minor", 99_999, "more is allocated and refunded than was paid"),
+        ("reversal", reversal, "payment_id", by_payment["payment_id"], "it was refunded, and reversed too"),
+        ("refund", by_note, "amount_minor", 99_999, "more is settled than the document's total"),
+    ):
+        change(books, table, row["rowid_"], column, value)
+        try:
+            assert any(words in str(found) for found in verify(books)), words
+        finally:
+            change(books, table, row["rowid_"], column, row[column])
     assert list(verify(books)) == []
 
 

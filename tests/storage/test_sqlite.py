@@ -25,9 +25,10 @@ from faktura.domain.provider import Provider
 from faktura.ledger.accounts import add_account, add_provider
 from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
+from faktura.storage.facts import FACTS, OTHERS
+from faktura.storage.migration import load_migrations
 from faktura.storage.statement import load_statements
 
-FACTS = "invoice invoice_line allowance_charge vat_breakdown payment allocation source observation enrichment conflict journal billing_item".split()
 EUR = Currency("EUR")
 
 
@@ -53,20 +54,87 @@ def documents(provider: Any, numbers: range) -> list[Any]:
     return list(DIALECTS["vpsbg"].parse_answer(encoder.encode({"data": found}), provider=provider).documents)
 
 
+def tables_of(ledger: Any) -> set[str]:
+    """Every table of the ledger's schema."""
+    return {row[0] for row in ledger.books.storage._connect().execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
 def test_facts_are_only_ever_inserted() -> None:
-    """No statement of ours updates or deletes a fact, and none deletes anything."""
+    """No statement of ours updates, replaces or deletes a fact, wherever in the statement it would."""
+    writes = re.compile(
+        r"\b(?:UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|(?:INSERT\s+OR\s+)?REPLACE(?:\s+INTO)?|TRUNCATE|ALTER\s+TABLE|DROP\s+TABLE)\s+(\w+)", re.IGNORECASE
+    )
     for name, text in load_statements().items():
-        assert not re.search(r"\bDELETE\b", text, re.IGNORECASE), name
-        updated = re.match(r"\s*UPDATE (\w+)", text, re.IGNORECASE)
-        assert not updated or updated.group(1) not in FACTS, name
+        assert not set(writes.findall(text)) & set(FACTS), name
+        inserted = re.findall(r"\bINSERT\s+INTO\s+(\w+)", text, re.IGNORECASE)
+        assert not (set(inserted) & set(FACTS) and re.search(r"\bDO\s+UPDATE\b", text, re.IGNORECASE)), name
+
+
+def test_every_table_is_a_fact_or_is_not(ledger: Any) -> None:
+    """Who adds a table says whether its rows are facts: the schema has no table that neither list names, and none is on both."""
+    assert not set(FACTS) & set(OTHERS)
+    assert tables_of(ledger) <= set(FACTS) | set(OTHERS)
+    assert set(OTHERS) <= tables_of(ledger)
+
+
+@pytest.fixture
+def full(ledger: Any) -> sqlite3.Connection:
+    """A ledger whose fact tables have a row each, as another program opens it."""
+    connection = sqlite3.connect(ledger.path)
+    for table in sorted(set(FACTS) & tables_of(ledger)):
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        texts = {"method": "counter", "origin": "issued"}
+        values = [
+            texts.get(name, "x" if kind == "TEXT" else b"x" if kind == "BLOB" else None if name == "credit_note_id" else 1) for _, name, kind, *_ in columns
+        ]
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+    connection.commit()
+    return connection
+
+
+def test_the_file_itself_refuses_to_change_or_delete_facts(ledger: Any, full: sqlite3.Connection) -> None:
+    """Raw SQL of any program that updates or deletes a fact, in every fact table, column by column, is refused; the row stays."""
+    facts = sorted(set(FACTS) & tables_of(ledger))
+    for table in facts:
+        for _, column, *_ in full.execute(f"PRAGMA table_info({table})").fetchall():
+            with pytest.raises(sqlite3.IntegrityError, match=f"only ever inserted: {table}"):
+                full.execute(f"UPDATE {table} SET {column} = {column}")
+        with pytest.raises(sqlite3.IntegrityError, match=f"only ever inserted: {table}"):
+            full.execute(f"DELETE FROM {table}")
+        assert full.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (1,)
+    assert len(facts) >= 14
+    full.close()
+
+
+def test_our_own_connections_say_it_plainly(ledger: Any, full: sqlite3.Connection) -> None:
+    """Inside the ledger the refusal is an error of the ledger with one sentence; a REPLACE deletes no fact either."""
+    full.close()
+    for sql in ("UPDATE invoice SET number = 'y'", "DELETE FROM journal", "INSERT OR REPLACE INTO issued_number SELECT * FROM issued_number"):
+        with pytest.raises(LedgerError, match=r"^facts of a ledger are only ever inserted: "), ledger.books.storage.writing() as tx:
+            tx.listings._driver._connection.execute(sql)
+
+
+def test_a_ledger_from_before_gets_its_wall(tmp_path: Path) -> None:
+    """Migrating a ledger that has no wall, or lost part of it, raises it; what is there already stays."""
+    path = tmp_path / "ledger.db"
+    migrate(settings(path))
+    with sqlite3.connect(path) as connection:
+        whole = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name").fetchall()
+        for name, _ in whole[::2]:
+            connection.execute(f"DROP TRIGGER {name}")
+    assert migrate(settings(path)) == []
+    assert connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name").fetchall() == whole
+    connection.close()
+    assert len(whole) >= 28
 
 
 def test_account_owned_tables_lead_their_keys_with_the_account(ledger: Any) -> None:
     """Every key of a table that belongs to an account begins with account_id, and every join of such tables runs along it."""
     connection = ledger.books.storage._connect()
     shared = {"provider", "counter", "series", "series_jump", "issued_number", "account_reference", "token", "journal", "schema_migration"}
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")} - shared
-    assert set(FACTS) - {"journal"} | {"account", "listing"} == tables
+    shared |= {"idempotency", "billing_run", "billing_run_item", "period_lock"}
+    tables = tables_of(ledger) - shared
+    assert tables >= {"account", "invoice", "listing", "payment"}
     for table in tables:
         for _, index, is_unique, *_ in connection.execute(f"PRAGMA index_list({table})"):
             columns = [row[2] for row in connection.execute(f"PRAGMA index_info({index})")]
@@ -111,7 +179,7 @@ def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     """The second run applies nothing; an empty file becomes a ledger."""
     path = tmp_path / "ledger.db"
     path.touch()
-    assert migrate(settings(path)) == ["0001 foundation", "0002 billing", "0006 lists"]
+    assert migrate(settings(path)) == [f"{step.version:04} {step.name}" for step in load_migrations()]
     assert migrate(settings(path)) == []
 
 

@@ -1,29 +1,28 @@
-"""A billing file -> items: JSON Lines, one document a line."""
+"""A billing file -> items: JSON Lines, or CSV where its name ends so."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
-from faktura.documents import strict_json
+from faktura.documents.billing_items import CSV, JSON_LINES, ItemParser
 from faktura.ledger.billing import BillingItem
 
-LINE_BYTES_MAX = 8 * 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 
 
 def read_items(path: Path, *, advance: Callable[[int], None]) -> Iterator[BillingItem]:
     """The items of a file, one at a time. A line that is no JSON object is an item that will be refused, with its line number."""
+    parser = ItemParser(CSV if path.suffix.lower() == ".csv" else JSON_LINES)
     with path.open("rb") as file:
-        position = 0
-        while line := file.readline(LINE_BYTES_MAX):
-            position += 1
-            if line.strip():
-                yield BillingItem(position=position, data=_parse(line))
-            advance(len(line))
+        while piece := file.read(_PIECE_BYTES):
+            yield from _items(parser.feed(piece))
+            advance(len(piece))
+    yield from _items(parser.close())
 
 
-def _parse(line: bytes) -> object:
-    try:
-        return strict_json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+def _items(found: Iterator[tuple[int, str]]) -> Iterator[BillingItem]:
+    for position, text in found:
+        yield BillingItem(position=position, data=json.loads(text, parse_float=Decimal))

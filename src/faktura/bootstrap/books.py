@@ -13,7 +13,7 @@ from faktura.dialects.checkdomain import Checkdomain
 from faktura.dialects.vpsbg import Vpsbg
 from faktura.domain.errors import SchemaError, SettingError
 from faktura.domain.invoice import TypeCode
-from faktura.domain.numbering import NumberMethod, Series
+from faktura.domain.numbering import TEST_PREFIX, NumberMethod, Series
 from faktura.ledger.ports import Books
 from faktura.ledger.standing import restore
 from faktura.storage.migration import check_version, load_migrations
@@ -64,14 +64,15 @@ def migrate(settings: Settings) -> list[str]:
     return done
 
 
-def default_series(dialect: WireDialect) -> tuple[Series, ...]:
+def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Series, ...]:
     """The series that a provider of a dialect starts with: one for invoices and their corrections, one for pro-formas."""
     defaults = dialect.defaults
+    mark = TEST_PREFIX if is_test else ""
     method = NumberMethod.ORDER if defaults.pro_formas_by_order else NumberMethod.COUNTER
     corrections = (TypeCode.INVOICE, TypeCode.CREDIT_NOTE, TypeCode.DEBIT_NOTE)
     return (
-        Series(provider_id=0, name="invoice", type_codes=corrections, method=NumberMethod.COUNTER, template=defaults.invoice_template),
-        Series(provider_id=0, name="pro-forma", type_codes=(TypeCode.PRO_FORMA,), method=method, template=defaults.pro_forma_template),
+        Series(provider_id=0, name="invoice", type_codes=corrections, method=NumberMethod.COUNTER, template=mark + defaults.invoice_template),
+        Series(provider_id=0, name="pro-forma", type_codes=(TypeCode.PRO_FORMA,), method=method, template=mark + defaults.pro_forma_template),
     )
 
 

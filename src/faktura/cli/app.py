@@ -11,10 +11,11 @@ from faktura import __version__
 from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
-from faktura.cli.payments import allocate_command, deposit_command, pay_command
+from faktura.cli.payments import allocate_command, deposit_command, pay_command, refund_command, reverse_command
 from faktura.cli.providers import accounts, providers, series, tokens
 from faktura.cli.servers import demo_command, serve_command
 from faktura.cli.upkeep import journal_command, migrate_command, verify_command
+from faktura.cli.vat import lock_period_command, vat_report_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
@@ -37,8 +38,12 @@ app.add_typer(invoices, name="invoice")
 app.command("pay")(pay_command)
 app.command("deposit")(deposit_command)
 app.command("allocate")(allocate_command)
+app.command("refund")(refund_command)
+app.command("reverse")(reverse_command)
 app.command("credit")(credit_command)
 app.command("bill")(bill_command)
+app.command("vat-report")(vat_report_command)
+app.command("lock-period")(lock_period_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
 app.command("journal")(journal_command)

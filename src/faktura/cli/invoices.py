@@ -13,7 +13,7 @@ import typer
 
 from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, day, invoice_json, moment, print_json, print_table, shown
 from faktura.documents import strict_json
-from faktura.domain.calendar import legal_date
+from faktura.domain.calendar import legal_date, parse_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
 from faktura.domain.invoice import TypeCode
@@ -22,6 +22,7 @@ from faktura.domain.state import State
 from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.listing_query import DocumentFilter, DocumentHead, list_invoices
+from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.queries import Statement, get_invoice
 from faktura.ledger.selection import DocumentSort
 
@@ -82,7 +83,8 @@ def invoice_list(
         found = stack.enter_context(closing(listed))
         if as_json:
             for item in found:
-                print_json(invoice_json(item.invoice, item.standing, state=item.state, provider=item.provider, account=item.account, whole=False))
+                names = {"provider": item.provider, "account": item.account}
+                print_json(invoice_json(item.invoice, item.standing, state=item.state, is_test=item.is_test, **names, whole=False))
             return
         columns = ["id", "provider", "account", "type", "number", "issue date", "total", "due"]
         rows = [_row(item) for item in found]
@@ -126,6 +128,27 @@ def invoice_show(
     when = moment(as_of, on)
     with books() as opened:
         _show(get_invoice(opened, invoice_id=invoice_id, moment=when), as_json=as_json)
+
+
+@invoices.command("from-pro-forma")
+def invoice_from_pro_forma(
+    pro_forma_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id of the pro-forma.")],
+    issued_on: Annotated[str | None, typer.Option("--date", help="Issue date (BT-2); default today.")] = None,
+    due: Annotated[str | None, typer.Option("--due", help="Due date (BT-9); default none.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Issue the invoice for a pro-forma: a new document, settled by the payments that came for the pro-forma.
+
+    Example: faktura invoice from-pro-forma 10000000027 --due 2024-09-15
+    """
+    try:
+        issue_date, due_date = (parse_date(text) if text else None for text in (issued_on, due))
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+    with books() as opened:
+        target = get_invoice(opened, invoice_id=pro_forma_id)
+        invoice = invoice_pro_forma(opened, account_id=target.account.id, pro_forma_id=pro_forma_id, issue_date=issue_date, due_date=due_date)
+        _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
 
 
 def credit_command(
@@ -173,14 +196,16 @@ def _read_document(file: Path) -> object:
 
 
 def _show(statement: Statement, *, as_json: bool) -> None:
-    invoice, standing = statement.invoice, statement.standing
+    invoice, standing, owner = statement.invoice, statement.standing, statement.provider
     if as_json:
-        names = {"provider": statement.provider.name, "account": statement.account.reference}
-        print_json(invoice_json(invoice, standing, state=statement.state, **names, whole=True))
+        names = {"provider": owner.name, "account": statement.account.reference}
+        print_json(invoice_json(invoice, standing, state=statement.state, is_test=owner.is_test, **names, whole=True))
         return
     money = invoice.currency
     label = invoice.type_code.label if invoice.type_code else invoice.source_type
-    typer.echo(f"{label} {invoice.number} of {invoice.issue_date} ({statement.provider.name}, account {statement.account.reference}, id {invoice.id})")
+    typer.echo(f"{label} {invoice.number} of {invoice.issue_date} ({owner.name}, account {statement.account.reference}, id {invoice.id})")
+    if statement.state:
+        typer.echo(f"state: {statement.state}")
     if invoice.buyer:
         typer.echo(f"buyer: {invoice.buyer.name}")
     if invoice.lines:

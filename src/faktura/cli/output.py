@@ -105,12 +105,13 @@ def instant(at_us: int | None) -> str | None:
     return None if at_us is None else f"{to_datetime(at_us):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def invoice_json(invoice: Invoice, standing: Standing, *, state: State | None, provider: str, account: str, whole: bool) -> dict[str, Any]:
+def invoice_json(invoice: Invoice, standing: Standing, *, state: State | None, provider: str, is_test: bool, account: str, whole: bool) -> dict[str, Any]:
     """A document with the names of EN 16931; `whole` adds parties, lines and VAT breakdown."""
     money = invoice.currency
     head: dict[str, Any] = {
         "id": invoice.id,
         "provider": provider,
+        "is_test": is_test,
         "account": account,
         "wire_id": invoice.wire_id,
         "origin": invoice.origin.value,
@@ -139,9 +140,11 @@ def invoice_json(invoice: Invoice, standing: Standing, *, state: State | None, p
         "due_date": _day(invoice.due_date),
         "tax_point_date": _day(invoice.tax_point_date),
         "preceding_invoice": {"number": preceding.number, "issue_date": _day(preceding.issue_date), "id": preceding.invoice_id} if preceding else None,
+        "pro_forma_id": invoice.pro_forma_id,
         "note": invoice.note,
         "payment_terms": invoice.payment_terms,
         "override_reason": invoice.override_reason,
+        "tax_country": invoice.tax_country,
         "vat_rate": invoice.vat_rate,
         "lines": None if invoice.lines is None else [_line_json(line, money) for line in invoice.lines],
         "allowances_charges": [_adjustment_json(item, money) for item in invoice.allowances_charges],

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
+from faktura.cli.balances import balance_json, print_balances
 from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, instant, moment, print_json, print_table
 from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
 from faktura.domain.errors import SettingError
@@ -17,8 +18,18 @@ from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token
-from faktura.ledger.accounts import add_account, add_provider, create_token, find_account, find_provider, revoke_token, set_provider, set_series
-from faktura.ledger.balance import Balance, balance
+from faktura.ledger.accounts import (
+    MANAGEMENT_SCOPES,
+    add_account,
+    add_provider,
+    create_token,
+    find_account,
+    find_provider,
+    revoke_token,
+    set_provider,
+    set_series,
+)
+from faktura.ledger.balance import balance
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: the customers of a provider.")
@@ -48,6 +59,7 @@ def provider_add(
     credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
     debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
     next_id: Annotated[int | None, typer.Option(min=1, max=NUMBER_MAX, help="The id that the API shows for the next document.")] = None,
+    is_test: Annotated[bool, typer.Option("--test", help="For trying out: every number begins with TEST-; it can never become legal.")] = False,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Add a provider, and the ledger itself if there is none.
@@ -71,9 +83,10 @@ def provider_add(
         rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
         rate_window_seconds=defaults.rate_window_seconds if rate_window is None else rate_window,
         type_words=tuple((code, word) for code, word in words if word),
+        is_test=is_test,
     )
     with books(create=True) as opened:
-        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect]), next_wire_id=next_id or 1)
+        provider = add_provider(opened, provider=provider, series=default_series(DIALECTS[dialect], is_test=is_test), next_wire_id=next_id or 1)
     _show_providers([provider], as_json=as_json)
 
 
@@ -163,7 +176,7 @@ def account_show(
     on: On = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show an account, its balance in each currency, and the payments that are credit of it; now or as they stood earlier.
+    """Show an account, its balance in each currency, and what is left of its payments and credit notes; now or as they stood earlier.
 
     Example: faktura account show vps 17850 --on 2024-12-31
     """
@@ -175,37 +188,35 @@ def account_show(
         balances = balance(opened, account_id=account.id, moment=when)
     if as_json:
         payments = [
-            {"id": item.payment_id, "paid_on": item.paid_on.isoformat(), "currency": item.currency.code, "credit": item.currency.to_decimal(item.credit_minor)}
+            {
+                "id": item.payment_id or item.credit_note_id,
+                "kind": "payment" if item.payment_id else "credit note",
+                "pro_forma_id": item.pro_forma_id,
+                "paid_on": item.paid_on.isoformat(),
+                "currency": item.currency.code,
+                "credit": item.currency.to_decimal(item.credit_minor),
+            }
             for item in credit
         ]
         buyer = account.buyer.to_mapping() if account.buyer else None
-        rows = [_balance_json(item) for item in balances]
         head = {"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer}
-        print_json(head | {"balances": rows, "credit": payments})
+        print_json(head | {"balances": [balance_json(item) for item in balances], "credit": payments})
         return
     _show_accounts([account], as_json=False)
     if balances:
-        columns = ["invoiced", "credited", "paid", "paid elsewhere", "due", "overdue", "credit", "unknown"]
-        names = ("invoiced_minor", "credited_minor", "paid_minor", "paid_elsewhere_minor", "due_minor", "overdue_minor", "credit_minor")
-        table = [[*(item.currency.format(getattr(item, name)) for name in names), item.unknown_count] for item in balances]
-        print_table(columns, table, right=frozenset(columns))
+        print_balances(balances)
     if credit:
-        print_table(["payment", "paid on", "credit"], [[item.payment_id, item.paid_on, item.currency.format(item.credit_minor)] for item in credit])
-
-
-def _balance_json(item: Balance) -> dict[str, object]:
-    money = item.currency
-    return {
-        "currency": money.code,
-        "invoiced": money.to_decimal(item.invoiced_minor),
-        "credited": money.to_decimal(item.credited_minor),
-        "paid": money.to_decimal(item.paid_minor),
-        "paid_elsewhere": money.to_decimal(item.paid_elsewhere_minor),
-        "due": money.to_decimal(item.due_minor),
-        "overdue": money.to_decimal(item.overdue_minor),
-        "credit": {"credit_notes": money.to_decimal(item.credit_notes_minor), "payments": money.to_decimal(item.payments_minor)},
-        "unknown": item.unknown_count,
-    }
+        rows = [
+            [
+                item.payment_id or item.credit_note_id,
+                "payment" if item.payment_id else "credit note",
+                item.pro_forma_id,
+                item.paid_on,
+                item.currency.format(item.credit_minor),
+            ]
+            for item in credit
+        ]
+        print_table(["id", "kind", "for pro-forma", "since", "credit"], rows, right=frozenset({"credit"}))
 
 
 @series.command("list")
@@ -240,17 +251,21 @@ def series_set(
 @tokens.command("create")
 def token_create(
     provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    account: Annotated[str, typer.Argument(help="The account's reference.")],
+    account: Annotated[str | None, typer.Argument(help="The account's reference; none for a token of the provider, which needs --scope.")] = None,
     label: Annotated[str, typer.Option(help="What the token is for.")] = "",
     write: Annotated[bool, typer.Option("--write", help="A Write key; otherwise it may only read.")] = False,
+    scope: Annotated[list[str] | None, typer.Option(help=f"Of a provider's token, repeatable: {', '.join(MANAGEMENT_SCOPES)}.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=_DAYS_MAX, help="Expires after so many days.")] = None,
     expires: Annotated[str | None, typer.Option(help="Expires at the start of this date (UTC), such as 2027-01-01.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Create a token. It is shown once: the ledger keeps only its hash.
 
+    An account's token opens the provider's API, a provider's token (--scope, no account) the management API.
     Example: faktura token create vps 17850 --label bookkeeping --days 365
     """
+    if (account is None) != bool(scope) or (write and scope):
+        raise SettingError("name an account (and --write for a Write key), or give --scope for a token of the provider")
     if expires is not None and days is not None:
         raise SettingError("give --days or --expires, not both")
     expires_at_us = None
@@ -261,7 +276,7 @@ def token_create(
             raise SettingError(str(error)) from error
     elif days:
         expires_at_us = (int(time.time()) + days * _SECONDS_PER_DAY) * MICROSECONDS
-    scopes = ("read", "write") if write else ("read",)
+    scopes = tuple(scope) if scope else ("read", "write") if write else ("read",)
     with books() as opened:
         key, token = create_token(opened, provider=provider, reference=account, label=label, scopes=scopes, expires_at_us=expires_at_us)
     if as_json:
@@ -310,13 +325,14 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
             "hosts": item.hosts,
             "rate_limit": item.rate_limit,
             "rate_window_seconds": item.rate_window_seconds,
+            "is_test": item.is_test,
         }
         for item in found
     ]
     if as_json:
         print_json(rows)
         return
-    columns = ["name", "dialect", "zone", "currency", "public_url", "rate_limit", "rate_window_seconds"]
+    columns = ["name", "dialect", "zone", "currency", "public_url", "rate_limit", "rate_window_seconds", "is_test"]
     print_table([*columns, "seller"], [[*(row[key] for key in columns), item.seller.name] for row, item in zip(rows, found, strict=True)])
 
 

@@ -38,6 +38,11 @@ def to_instant(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def instant_text(instant_us: int | None) -> str | None:
+    """The instant as ISO 8601 in UTC, to the microsecond."""
+    return None if instant_us is None else f"{to_datetime(instant_us):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 def legal_date(instant_us: int, zone_name: str) -> date:
     """The calendar date on which an instant falls where the provider keeps its books (BT-2)."""
     return to_datetime(instant_us, zone_name).date()

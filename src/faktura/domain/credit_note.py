@@ -9,7 +9,8 @@ from faktura.domain.errors import ConflictError, InvalidDocumentError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, TypeCode
 from faktura.domain.money import DECIMAL_PLACES_MAX, round_ratio
 from faktura.domain.totals import line_total
-from faktura.domain.vat import PriceBasis
+from faktura.domain.vat import PriceBasis, VatKey
+from faktura.domain.vat_decision import Supply, infer_tax_country
 
 
 def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Draft:
@@ -38,6 +39,14 @@ def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = No
         order_ids=invoice.order_ids or (),
         note=note,
     )
+
+
+def tax_country_of(invoice: Invoice) -> str | None:
+    """The country whose VAT a document charges: as kept with it or, of a document of an older release, as it is inferred."""
+    if invoice.tax_country or invoice.seller is None or invoice.buyer is None:
+        return invoice.tax_country
+    supply = Supply(seller=invoice.seller, buyer=invoice.buyer, day=invoice.tax_point_date or invoice.issue_date)
+    return infer_tax_country(supply, [VatKey(group.category, group.rate) for group in invoice.vat_breakdown])
 
 
 def _part(invoice: Invoice, line: InvoiceLine, quantity: Decimal) -> InvoiceLine:

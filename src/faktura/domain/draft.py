@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from faktura.domain.calendar import parse_date
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.money import Currency, parse_decimal
-from faktura.domain.party import Party, parse_party
+from faktura.domain.party import Party, parse_country, parse_party
 from faktura.domain.rules import check
 from faktura.domain.text import is_text, shown
 from faktura.domain.totals import compute, line_total
@@ -30,7 +30,7 @@ _NOT_SUMMED = frozenset({"name", "unit_code", "item_id", "order_id", "reason", "
 _SUMMED = ("lines", "allowances_charges", "price_basis", "currency")
 _FIELDS = frozenset(
     "type_code currency price_basis buyer lines allowances_charges exemption_reasons issue_date due_date tax_point_date "
-    "period preceding_invoice order_ids note payment_terms override_reason".split()
+    "period preceding_invoice order_ids note payment_terms override_reason tax_country".split()
 ) | set(_TOTALS)
 _LINE_FIELDS = frozenset("name quantity unit_price vat_category vat_rate unit_code item_id period order_id allowances_charges line_total".split())
 _VAT_FIELDS = frozenset({"vat_category", "vat_rate"})
@@ -130,6 +130,7 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
         note=reader.value(source, "note", "", _text, None),
         payment_terms=reader.value(source, "payment_terms", "", _text, None),
         override_reason=reader.value(source, "override_reason", "", _text, None),
+        tax_country=reader.value(source, "tax_country", "", parse_country, None),
     )
     if today and issue_date and issue_date > today:
         reader.faults.append(fault("ISSUE-DATE", "issue_date", f"{issue_date} is in the future; where the books are kept it is {today}"))
@@ -137,7 +138,8 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
     if seller and totals:
         # A party that could not be read stands in as "unknown": what it lacks is not another mistake.
         has_buyer = not any(found.path.startswith("buyer") for found in reader.faults)
-        reader.faults += [found for found in check(draft, seller=seller, totals=totals) if has_buyer or not found.path.startswith("buyer")]
+        dated = replace(draft, issue_date=issue_date or today)
+        reader.faults += [found for found in check(dated, seller=seller, totals=totals) if has_buyer or not found.path.startswith("buyer")]
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
     return draft

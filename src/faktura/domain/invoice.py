@@ -155,6 +155,10 @@ class Draft:
     """BT-20."""
     override_reason: str | None = None
     """Why it shall be issued although a rule that may be overridden forbids it; kept with the document."""
+    tax_country: str | None = None
+    """Whose VAT it charges (ISO 3166-1), the place of supply; None takes the country that follows from seller, buyer and VAT."""
+    pro_forma_id: int | None = None
+    """The pro-forma that this invoice is made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +211,10 @@ class Invoice:
     note: str | None = None
     payment_terms: str | None = None
     override_reason: str | None = None
+    tax_country: str | None = None
+    """Whose VAT it charges (ISO 3166-1): the place of supply. Documents of older releases do not say it."""
+    pro_forma_id: int | None = None
+    """The pro-forma that this invoice was made from; each makes one."""
 
     def __post_init__(self) -> None:
         if self.origin is Origin.ISSUED:

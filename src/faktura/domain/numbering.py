@@ -14,6 +14,9 @@ _FIELD = re.compile(r"\{(?:(seq)(?::0([1-9]|1[0-8])d)?|(year)|(month):02d)\}")
 _TEXT = re.compile(r"[A-Za-z0-9 ./_-]*\Z")
 
 
+TEST_PREFIX = "TEST-"
+"""What every number of a test provider begins with, and no other: whoever sees a document sees that it is none."""
+
 NUMBER_MAX = 10**18
 """The largest number of a series: as many digits as a template can pad."""
 
@@ -84,6 +87,13 @@ def check_template(template: str, *, reset: Reset) -> None:
         raise SettingError(message)
     if reset is Reset.YEAR and "year" not in fields:
         message = f"a series that starts again each year needs {{year}} in its template, or numbers would repeat: {template!r}"
+        raise SettingError(message)
+
+
+def check_mark(template: str, *, is_test: bool) -> None:
+    """SettingError unless the numbers of a test provider are marked, and those of a legal one are not."""
+    if template.startswith(TEST_PREFIX) is not is_test:
+        message = f"{template!r}: numbers of a test provider begin with {TEST_PREFIX}, and only those"
         raise SettingError(message)
 
 

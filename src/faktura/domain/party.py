@@ -38,8 +38,11 @@ class Party:
 
     def __post_init__(self) -> None:
         faults = [fault("text", f"{field.name}", "is not a text of 1 to 1000 characters") for field in fields(self) if not self._usable(field.name)]
-        if self.country is not None and not (isinstance(self.country, str) and _COUNTRY.match(self.country)):
-            faults.append(fault("BR-CL-14", "country", f"{shown(self.country)} is not an ISO 3166-1 code such as BG"))
+        if self.country is not None:
+            try:
+                parse_country(self.country)
+            except ValueError as error:
+                faults.append(fault("BR-CL-14", "country", str(error)))
         if faults:
             raise InvalidDocumentError(faults)
 
@@ -52,6 +55,14 @@ class Party:
     def to_mapping(self) -> dict[str, str]:
         """What is known of the party, for storage and JSON."""
         return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+def parse_country(value: object) -> str:
+    """An ISO 3166-1 alpha-2 code; ValueError otherwise."""
+    if not isinstance(value, str) or not _COUNTRY.match(value):
+        message = f"{shown(value)} is not an ISO 3166-1 code such as BG"
+        raise ValueError(message)
+    return value
 
 
 def parse_party(value: object, *, path: str, faults: list[Fault]) -> Party | None:

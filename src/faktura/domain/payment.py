@@ -21,6 +21,8 @@ class Payment:
     """Value date, in the provider's zone."""
     recorded_at_us: int
     reference: str | None = None
+    pro_forma_id: int | None = None
+    """The pro-forma that asked for it: the invoice made from that one is settled by it first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,35 @@ class Allocation:
     payment_id: int | None = None
     credit_note_id: int | None = None
     allocated_on: date
+    recorded_at_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money that went back to the buyer, from what was left of a payment or of a credit note. Exactly one source is set."""
+
+    id: int
+    account_id: int
+    amount_minor: int
+    """Positive, in the currency of its source."""
+    payment_id: int | None = None
+    credit_note_id: int | None = None
+    refunded_on: date
+    """Value date, in the provider's zone."""
+    recorded_at_us: int
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """A payment that bounced or was charged back: from then on it settles nothing, and is no credit."""
+
+    id: int
+    account_id: int
+    payment_id: int
+    reversed_on: date
+    """Value date, in the provider's zone."""
+    reason: str
     recorded_at_us: int
 
 

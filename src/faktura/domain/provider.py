@@ -47,6 +47,8 @@ class Provider:
     rate_window_seconds: int = 60
     type_words: tuple[tuple[TypeCode, str], ...] = ()
     """The provider's own word on the wire for a document type, where its dialect leaves that open."""
+    is_test: bool = False
+    """Its documents are for trying out: numbered and marked apart from legal ones, from the first on."""
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from faktura.domain.errors import Fault, fault
 from faktura.domain.invoice import Draft, Period, Totals, TypeCode
-from faktura.domain.money import AMOUNT_MINOR_MAX
+from faktura.domain.money import AMOUNT_MINOR_MAX, canonical
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
+from faktura.domain.vat_decision import Supply, find_decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,26 @@ def _preceding(subject: Subject) -> Iterator[tuple[str, str]]:
         yield "preceding_invoice", "a credit or debit note names the invoice that it corrects; where none is known, give an override_reason"
 
 
+def _vat_as_decided(subject: Subject) -> Iterator[tuple[str, str]]:
+    draft = subject.draft
+    day = draft.tax_point_date or draft.issue_date
+    if draft.override_reason or draft.type_code is TypeCode.CREDIT_NOTE or day is None:
+        return
+    decision = find_decision(Supply(seller=subject.seller, buyer=draft.buyer, day=day))
+    if decision is None:
+        return
+    decided = f"{decision.rule} decides {_shown(decision.vat)} of {decision.tax_country} on {day}; to charge otherwise, give an override_reason"
+    for path, vat in subject.vat_keys():
+        if vat != decision.vat:
+            yield f"{path}.vat_rate", f"{_shown(vat)} is named, {decided}"
+    if draft.tax_country not in {None, decision.tax_country}:
+        yield "tax_country", f"{draft.tax_country} is named, {decided}"
+
+
+def _shown(vat: VatKey) -> str:
+    return f"category {vat.category} at {canonical(vat.rate)} %"
+
+
 def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:
     items = [(f"allowances_charges[{index}]", item) for index, item in enumerate(subject.draft.allowances_charges)]
     for number, line in enumerate(subject.draft.lines):
@@ -173,6 +194,7 @@ RULES: tuple[tuple[str, Check], ...] = (
     ("BR-29", _periods),  # and BR-30
     ("DUE-DATE", _due_date),
     ("BR-55", _preceding),
+    ("VAT-OVERRIDE", _vat_as_decided),  # ours: the VAT of electronic services, see VAT_RULES
     ("BR-33", _adjustments),  # and BR-38, BR-42, BR-44
     ("AMOUNT-MAX", _totals_in_bounds),
     ("NOT-NEGATIVE", _not_negative),

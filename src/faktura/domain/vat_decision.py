@@ -6,18 +6,20 @@ Hosting and domains are such services: to a business they are taxed where it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from stdnum.eu import vat as eu_vat
+from stdnum.exceptions import ValidationError
 
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
 from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
 
 _ZERO = Decimal(0)
+_TAXED_AT_THE_BUYERS = frozenset({VatCategory.REVERSE_CHARGE, VatCategory.OUTSIDE_SCOPE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class VatDecision:
     rule: str
     vat: VatKey
     reason: str | None
+    tax_country: str
+    """The place of supply: whose VAT it is, or would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class VatRule:
     applies: Callable[[Supply], bool]
     decide: Callable[[Supply], VatKey]
     reason: str | None = None
+    is_taxed_at_home: bool = False
+    """The place of supply is the seller's country; otherwise it is the buyer's."""
 
 
 VAT_RULES: tuple[VatRule, ...] = (
@@ -70,6 +76,7 @@ VAT_RULES: tuple[VatRule, ...] = (
         "Art. 45 home",
         lambda supply: supply.is_domestic,
         lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.seller.country or "", supply.day)),
+        is_taxed_at_home=True,
     ),
     VatRule(
         "Art. 196",
@@ -94,10 +101,52 @@ def decide_vat(supply: Supply) -> VatDecision:
     if not supply.buyer.country:
         raise ValueError("VAT cannot be decided: the buyer's country is missing")
     rule = next(rule for rule in VAT_RULES if rule.applies(supply))
-    return VatDecision(rule=rule.id, vat=rule.decide(supply), reason=rule.reason)
+    place = supply.seller if rule.is_taxed_at_home else supply.buyer
+    return VatDecision(rule=rule.id, vat=rule.decide(supply), reason=rule.reason, tax_country=place.country or "")
+
+
+def find_decision(supply: Supply) -> VatDecision | None:
+    """The VAT of an electronic service, or None where it cannot be decided: a country or a rate is not known."""
+    try:
+        return decide_vat(supply)
+    except ValueError:
+        return None
+
+
+def infer_tax_country(supply: Supply, vat: Collection[VatKey]) -> str | None:
+    """Whose VAT a document charges that does not say so; None where the countries are not known.
+
+    Where its VAT is the decided one, the place of supply is too. Where VAT was named otherwise: the buyer's country for AE and O, which say that
+    the seller's does not tax it, and for a rate that is the standard rate of the buyer's member state on that day; else the seller's country.
+    """
+    seller, buyer = supply.seller.country, supply.buyer.country
+    decision = find_decision(supply)
+    if decision and set(vat) <= {decision.vat}:
+        return decision.tax_country
+    categories = {key.category for key in vat}
+    if buyer and categories and categories <= _TAXED_AT_THE_BUYERS:
+        return buyer
+    if buyer in EU_COUNTRIES and buyer != seller and _has_standard_rate(vat, buyer, supply.day):
+        return buyer
+    return seller
+
+
+def _has_standard_rate(vat: Collection[VatKey], country: str, day: date) -> bool:
+    try:
+        return any(key.category is VatCategory.STANDARD and key.rate == standard_rate(country, day) for key in vat)
+    except ValueError:
+        return False
 
 
 def has_valid_vat_id(party: Party) -> bool:
     """Whether the party's VAT id is one of its own country with right check digits."""
     prefix = "EL" if party.country == "GR" else party.country
     return bool(party.vat_id and prefix and party.vat_id.upper().startswith(prefix) and eu_vat.is_valid(party.vat_id))
+
+
+def compact_vat_id(party: Party) -> str | None:
+    """The party's VAT id as statements list it: upper case, without blanks and dots."""
+    try:
+        return eu_vat.compact(party.vat_id) if party.vat_id else None
+    except ValidationError:  # of no member state
+        return party.vat_id

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
-from faktura.domain.numbering import Reset, Series
+from faktura.domain.numbering import Reset, Series, check_mark
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
@@ -17,6 +17,10 @@ IDS_PER_PROVIDER = 10**10
 """Each provider numbers its own rows; the provider's id times this makes them unique in the ledger and exact in JSON."""
 
 SCOPES = ("read", "write")
+"""Of a customer's token, which sees one account."""
+
+MANAGEMENT_SCOPES = ("invoices:read", "invoices:write", "payments:write", "admin")
+"""Of a provider's token, which sees all its accounts; `admin` includes the others."""
 
 
 def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...], next_wire_id: int = 1) -> Provider:
@@ -28,6 +32,8 @@ def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]
         message = f"there is no dialect {provider.dialect!r}; known: {', '.join(sorted(books.dialects))}"
         raise SettingError(message)
     books.dialects[provider.dialect].check_settings(provider)
+    for item in series:
+        check_mark(item.template, is_test=provider.is_test)
     now_us = books.clock()
     with books.storage.writing() as tx:
         if tx.providers.find(provider.name):
@@ -43,14 +49,14 @@ def add_provider(books: Books, *, provider: Provider, series: tuple[Series, ...]
 
 
 def set_provider(books: Books, *, name: str, change: Callable[[Provider], Provider]) -> Provider:
-    """Change a provider's settings; name, dialect, zone and currency stay what its documents were made with."""
+    """Change a provider's settings; name, dialect, zone, currency and whether it is a test stay what its documents were made with."""
     now_us = books.clock()
     with books.storage.writing() as tx:
         current = find_provider(tx, name)
         changed = change(current)
-        fixed = ("id", "name", "dialect", "zone", "currency")
+        fixed = ("id", "name", "dialect", "zone", "currency", "is_test")
         if any(getattr(changed, term) != getattr(current, term) for term in fixed):
-            raise ConflictError("name, dialect, zone and currency of a provider cannot change")
+            raise ConflictError("name, dialect, zone and currency of a provider cannot change, nor whether it is a test")
         tx.providers.set(changed)
         _journal(tx, books, current.id, Event(name="provider.set", payload=changed, subject_id=current.id), now_us)
     return changed
@@ -85,6 +91,21 @@ def add_account(books: Books, *, provider: str, reference: str, buyer: Party | N
         return insert_account(tx, books, owner, reference=reference, buyer=buyer)
 
 
+def set_account(books: Books, *, provider_id: int, account_id: int, buyer: Party | None, check: Callable[[Account], None]) -> Account:
+    """Change who an account's documents are made out to from now on; `check` sees the account first, and raises to refuse."""
+    with books.storage.writing() as tx:
+        account = tx.accounts.lock(account_id)
+        if account is None or account.provider_id != provider_id:
+            message = f"there is no account {account_id}"
+            raise NotFoundError(message)
+        check(account)
+        changed = replace(account, buyer=buyer)
+        tx.accounts.set_buyer(account_id, buyer)
+        event = Event(name="account.set", payload=changed, account_id=account_id, subject_id=account_id)
+        _journal(tx, books, provider_id, event, books.clock())
+    return changed
+
+
 def insert_account(tx: Transaction, books: Books, provider: Provider, *, reference: str, buyer: Party | None) -> Account:
     """Write an account inside a running transaction."""
     check_reference(reference)
@@ -109,15 +130,19 @@ def create_token(
     books: Books,
     *,
     provider: str,
-    reference: str,
+    reference: str | None,
     label: str = "",
     scopes: tuple[str, ...] = ("read",),
     expires_at_us: int | None = None,
 ) -> tuple[str, Token]:
-    """A new token for an account: the key itself, to be shown once, and what the ledger keeps of it."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
+    """A new token: the key itself, to be shown once, and what the ledger keeps of it.
+
+    With an account's reference it is a customer's, for the provider's API; without, the provider's own, for the management API.
+    """
+    known = MANAGEMENT_SCOPES if reference is None else SCOPES
+    unknown = [scope for scope in scopes if scope not in known]
     if unknown or not scopes:
-        message = f"a token's scopes are {' and '.join(SCOPES)}, not {', '.join(unknown) or 'none'}"
+        message = f"a {'provider' if reference is None else 'customer'}'s token has the scopes {', '.join(known)}, not {', '.join(unknown) or 'none'}"
         raise SettingError(message)
     now_us = books.clock()
     if expires_at_us is not None and expires_at_us <= now_us:
@@ -128,12 +153,12 @@ def create_token(
         raise AssertionError("a generated token hashes")
     with books.storage.writing() as tx:
         owner = find_provider(tx, provider)
-        account = find_account(tx, owner, reference)
+        account_id = None if reference is None else find_account(tx, owner, reference).id
         taken = tx.providers.take(owner.id, ids=1, entries=1)
         token = Token(
             id=taken.first_id,
             provider_id=owner.id,
-            account_id=account.id,
+            account_id=account_id,
             label=label,
             hint=key[:8],
             scopes=scopes,
@@ -143,7 +168,7 @@ def create_token(
             last_used_at_us=None,
         )
         tx.accounts.insert_token(token, token_hash=token_hash)
-        event = Event(name="token.created", payload=token, account_id=account.id, subject_id=token.id)
+        event = Event(name="token.created", payload=token, account_id=account_id, subject_id=token.id)
         write(tx, provider_id=owner.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
     return key, token
 
@@ -171,6 +196,8 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         if name not in series:
             message = f"provider {provider!r} has no series {name!r}; known: {', '.join(series)}"
             raise NotFoundError(message)
+        if template is not None:
+            check_mark(template, is_test=owner.is_test)
         current = tx.series.lock(series[name])
         changed = replace(current, next_number=next_number or current.next_number, template=template or current.template, reset=reset or current.reset)
         if changed.next_number < current.next_number:

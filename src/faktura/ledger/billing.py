@@ -17,7 +17,7 @@ from faktura.domain.numbering import NumberMethod, render_number, take
 from faktura.domain.provider import Account, Provider
 from faktura.domain.text import is_text
 from faktura.ledger.accounts import find_account, find_provider
-from faktura.ledger.commands import close, issue_within, lock_account, prepare, series_for, use_numbers
+from faktura.ledger.commands import close, issue_within, late_faults, lock_account, prepare, refuse, series_for, use_numbers
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.ports import BillingKey, Books, Transaction
 from faktura.ledger.standing import current_standing, publish
@@ -80,7 +80,7 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
     """
     refused: set[int] = set()
     for item in read():
-        report = _validate(books, provider, item)
+        report = validate_item(books, provider, item)
         if report.outcome is BillingOutcome.REFUSED:
             refused.add(item.position)
             yield report
@@ -93,21 +93,24 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
         if item.position not in refused:
             batch.append(item)
         if len(batch) >= BATCH_SIZE:
-            yield from _issue_batch(books, provider, batch)
+            yield from issue_batch(books, provider, batch)
             batch = []
     if batch:
-        yield from _issue_batch(books, provider, batch)
+        yield from issue_batch(books, provider, batch)
 
 
-def _validate(books: Books, provider: str, item: BillingItem) -> ItemReport:
+def validate_item(books: Books, provider: str, item: BillingItem) -> ItemReport:
+    """What would become of an item now; nothing is written."""
     with books.storage.reading() as tx:
         owner = find_provider(tx, provider)
         try:
             ready = _make_ready(tx, books, owner, item)
-            prepare(ready.draft, owner, today=legal_date(books.clock(), owner.zone))
+            prepared = prepare(ready.draft, owner, today=legal_date(books.clock(), owner.zone))
+            billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
+            if billed is None:
+                refuse(late_faults(tx, owner, prepared, prepared.issue_date))
         except InvalidDocumentError as error:
             return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
-        billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
     outcome = BillingOutcome.VALID if billed is None else BillingOutcome.BILLED_BEFORE
     return ItemReport(position=item.position, outcome=outcome, invoice_id=billed)
 
@@ -129,13 +132,12 @@ def _make_ready(tx: Transaction, books: Books, provider: Provider, item: Billing
     return _Ready(position=item.position, account_id=account.id, period=data["period"], product=data["product"], draft=draft)
 
 
-def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
+def issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
     """One transaction: accounts ascending, then one range of numbers for the plain invoices, then the rest one by one."""
     with books.storage.writing() as tx:
         provider = find_provider(tx, provider_name)
-        ready = [_make_ready(tx, books, provider, item) for item in items]
+        ready, reports = _ready_again(tx, books, provider, items)
         accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
-        reports: list[ItemReport] = []
         open_items: dict[tuple[int, str, str], _Ready] = {}
         for item in ready:
             key = (item.account_id, item.period, item.product)
@@ -144,6 +146,10 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
                 open_items[key] = item
             else:
                 reports.append(ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed))
+        kinds = {item.draft.type_code for item in open_items.values()}
+        for series in tx.series.all(provider.id):  # by name, as all who lock several do, and before the counter is taken
+            if kinds & set(series.type_codes):
+                tx.series.lock(series)
         plain: dict[date | None, list[_Ready]] = defaultdict(list)
         for item in open_items.values():
             if item.draft.type_code is TypeCode.INVOICE:
@@ -155,20 +161,45 @@ def _issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem])
     return sorted(reports, key=lambda report: report.position)
 
 
-def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:
-    """Invoices of one date: one lock of the series, consecutive numbers, inserts in bulk; refused together, before the series moves."""
+def _ready_again(tx: Transaction, books: Books, provider: Provider, items: Sequence[BillingItem]) -> tuple[list[_Ready], list[ItemReport]]:
+    """The items that still keep every rule, and the refusals of those that no longer do: the day may have changed since they were checked."""
+    ready: list[_Ready] = []
+    reports: list[ItemReport] = []
     today = legal_date(books.clock(), provider.zone)
-    prepared = [prepare(item.draft, provider, today=today) for item in items]
+    for item in items:
+        try:
+            found = _make_ready(tx, books, provider, item)
+            if found.draft.type_code is TypeCode.INVOICE:
+                prepare(found.draft, provider, today=today)
+        except InvalidDocumentError as error:
+            reports.append(ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults))
+        else:
+            ready.append(found)
+    return ready, reports
+
+
+def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:
+    """Invoices of one date: one lock of the series, consecutive numbers, inserts in bulk; what is refused is, before the series moves."""
+    today = legal_date(books.clock(), provider.zone)
+    asked = items[0].draft.issue_date
+    drafts = [(item, prepare(item.draft, provider, today=today)) for item in items]
     series = tx.series.lock(series_for(tx, provider, TypeCode.INVOICE))
     if series.method is not NumberMethod.COUNTER:
         raise ConflictError("a billing run needs a counted series for its invoices")
     now_us = books.clock()
+    today = legal_date(now_us, provider.zone)
+    late = {item.position: late_faults(tx, provider, prepared, asked or today) for item, prepared in drafts}
+    refused = [ItemReport(position=position, outcome=BillingOutcome.REFUSED, faults=tuple(faults)) for position, faults in late.items() if faults]
+    drafts = [(item, prepared) for item, prepared in drafts if not late[item.position]]
+    items = [item for item, _ in drafts]
+    if not items:
+        return refused
     try:
-        first, issue_date, after = take(series, count=len(items), asked=items[0].draft.issue_date, today=legal_date(now_us, provider.zone))
+        first, issue_date, after = take(series, count=len(items), asked=asked, today=today)
         numbers = [render_number(series.template, seq=first + place, day=issue_date) for place in range(len(items))]
         use_numbers(tx, series, numbers)
     except InvalidDocumentError as error:
-        return [ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults) for item in items]
+        return refused + [ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults) for item in items]
     tx.series.set(after)
     taken = tx.providers.take(provider.id, ids=len(items), wire_ids=len(items), entries=len(items))
     invoices = [
@@ -176,7 +207,7 @@ def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Ma
             books,
             provider,
             accounts[item.account_id],
-            draft,
+            prepared,
             series=series,
             taken=taken.at(place),
             seq=first + place,
@@ -184,7 +215,7 @@ def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Ma
             issue_date=issue_date,
             now_us=now_us,
         )
-        for place, (item, draft) in enumerate(zip(items, prepared, strict=True))
+        for place, (item, prepared) in enumerate(drafts)
     ]
     tx.invoices.insert(invoices)
     by_account: dict[int, list[Invoice]] = defaultdict(list)
@@ -199,7 +230,7 @@ def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Ma
         payload = issued_payload(invoice, [], key)
         events.append(Event(name="invoice.issued", payload=payload, account_id=invoice.account_id, subject_id=invoice.id))
     write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
-    return [_report(item, invoice) for item, invoice in zip(items, invoices, strict=True)]
+    return refused + [_report(item, invoice) for item, invoice in zip(items, invoices, strict=True)]
 
 
 def _issue_other(tx: Transaction, books: Books, provider: Provider, item: _Ready) -> ItemReport:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from faktura.domain.calendar import legal_date
-from faktura.domain.credit_note import credit_draft
+from faktura.domain.credit_note import credit_draft, tax_country_of
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.numbering import NumberMethod, Series, render_number, take
@@ -16,7 +16,10 @@ from faktura.domain.payment import Allocation
 from faktura.domain.provider import Account, Provider
 from faktura.domain.rules import check
 from faktura.domain.totals import compute
+from faktura.domain.vat import VatKey
+from faktura.domain.vat_decision import Supply, infer_tax_country
 from faktura.ledger.journal import Event, issued_payload, write
+from faktura.ledger.periods import period_faults
 from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
 from faktura.ledger.standing import current_standing, publish, refresh
 
@@ -29,6 +32,10 @@ class Prepared:
     lines: tuple[InvoiceLine, ...]
     allowances_charges: tuple[AllowanceCharge, ...]
     totals: Totals
+    issue_date: date
+    """The day for which it was checked; it may be another once the series is locked."""
+    tax_country: str | None
+    """Whose VAT it charges: as the draft names it, or as it follows."""
 
 
 def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
@@ -60,10 +67,13 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
     draft = _resolve_preceding(tx, account, draft)
     prepared = prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
     corrected = _corrected(tx, account, draft)
+    if corrected:
+        prepared = replace(prepared, tax_country=_corrected_country(corrected, draft) or prepared.tax_country)
     settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
     series = series_for(tx, provider, draft.type_code)
-    seq, number, issue_date, now_us = _take_number(tx, books, provider, series, draft)
-    taken = tx.providers.take(provider.id, ids=2 if settles_minor else 1, wire_ids=1, entries=1)
+    seq, number, issue_date, now_us = _take_number(tx, books, provider, series, prepared)
+    # A credit note's next id is that of what it settles now, even where that is nothing: no later allocation is taken for it.
+    taken = tx.providers.take(provider.id, ids=2 if draft.type_code is TypeCode.CREDIT_NOTE else 1, wire_ids=1, entries=1)
     invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=seq, number=number, issue_date=issue_date, now_us=now_us)
     tx.invoices.insert([invoice])
     allocation = None
@@ -97,8 +107,23 @@ def prepare(draft: Draft, provider: Provider, *, today: date) -> Prepared:
         price_basis=draft.price_basis,
         exemption_reasons=dict(draft.exemption_reasons),
     )
-    refuse(check(replace(draft, issue_date=draft.issue_date or today), seller=provider.seller, totals=totals))
-    return Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals)
+    issue_date = draft.issue_date or today
+    refuse(check(replace(draft, issue_date=issue_date), seller=provider.seller, totals=totals))
+    supply = Supply(seller=provider.seller, buyer=draft.buyer, day=draft.tax_point_date or issue_date)
+    country = draft.tax_country or infer_tax_country(supply, [VatKey(group.category, group.rate) for group in totals.vat_breakdown])
+    return Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals, issue_date=issue_date, tax_country=country)
+
+
+def late_faults(tx: Transaction, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
+    """What only the series' lock can tell: that the period is open, and that the rules still hold if it is another day by now.
+
+    A document prepared before midnight and numbered after it must bear the VAT of the new day.
+    """
+    draft = prepared.draft
+    faults = period_faults(tx, provider, issue_date=issue_date, tax_point_date=draft.tax_point_date)
+    if issue_date != prepared.issue_date:
+        faults += check(replace(draft, issue_date=issue_date), seller=provider.seller, totals=prepared.totals)
+    return faults
 
 
 def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
@@ -126,6 +151,15 @@ def _corrected(tx: Transaction, account: Account, draft: Draft) -> Invoice | Non
     return corrected
 
 
+def _corrected_country(corrected: Invoice, draft: Draft) -> str | None:
+    """A credit note takes back the VAT of the country that was charged, whatever would be decided today."""
+    country = tax_country_of(corrected)
+    if country and draft.tax_country not in {None, country}:
+        message = f"{corrected.number} charges the VAT of {country}, and so does its credit note; {draft.tax_country} is named"
+        raise InvalidDocumentError([fault("TAX-COUNTRY", "tax_country", message)])
+    return country
+
+
 def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, totals: Totals) -> int:
     """How much of what it corrects a credit note settles; ConflictError beyond the document's total."""
     if corrected.total_with_vat_minor is None:
@@ -141,16 +175,17 @@ def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, 
     return max(0, min(totals.total_with_vat_minor, due or 0))
 
 
-def _take_number(tx: Transaction, books: Books, provider: Provider, series: Series, draft: Draft) -> tuple[int, str, date, int]:
+def _take_number(tx: Transaction, books: Books, provider: Provider, series: Series, prepared: Prepared) -> tuple[int, str, date, int]:
     """Place in the series, number and date together, under the series' lock, and the instant of issue.
 
     The clock is read only once the lock is held, so who waited over midnight gets the day on which the number was taken.
     Whatever is refused is refused before the series moves: a caller who goes on after a refusal leaves no gap.
     """
-    order_id = _order_seq(series, draft)
+    order_id = _order_seq(series, prepared.draft)
     locked = tx.series.lock(series)
     now_us = books.clock()
-    first, issue_date, after = take(locked, count=0 if order_id else 1, asked=draft.issue_date, today=legal_date(now_us, provider.zone))
+    first, issue_date, after = take(locked, count=0 if order_id else 1, asked=prepared.draft.issue_date, today=legal_date(now_us, provider.zone))
+    refuse(late_faults(tx, provider, prepared, issue_date))
     seq = order_id or first
     number = render_number(locked.template, seq=seq, day=issue_date)
     use_numbers(tx, locked, [number])
@@ -215,6 +250,8 @@ def close(
         note=draft.note,
         payment_terms=draft.payment_terms,
         override_reason=draft.override_reason,
+        tax_country=prepared.tax_country,
+        pro_forma_id=draft.pro_forma_id,
     )
 
 

@@ -46,6 +46,8 @@ class DocumentHead:
     invoice: Invoice
     standing: Standing
     provider: str
+    is_test: bool
+    """Of a test provider."""
     account: str
     """The account's reference."""
     credited_minor: int
@@ -163,7 +165,15 @@ def examine(tx: Transaction, found: Overview, provider: Provider, filters: Docum
     state = document_state(invoice, standing, credited_minor=credited_minor, today=today)
     if filters.state is not None and state is not filters.state:
         return None
-    return DocumentHead(invoice=invoice, standing=standing, provider=provider.name, account=found.account, credited_minor=credited_minor, state=state)
+    return DocumentHead(
+        invoice=invoice,
+        standing=standing,
+        provider=provider.name,
+        is_test=provider.is_test,
+        account=found.account,
+        credited_minor=credited_minor,
+        state=state,
+    )
 
 
 def document_state(invoice: Invoice, standing: Standing, *, credited_minor: int, today: date) -> State | None:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from faktura.domain.calendar import legal_date, midnight
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
-from faktura.domain.payment import Settlement, Standing, settle
+from faktura.domain.payment import Settlement, Standing, allocate, settle
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.ports import Books, Dialect, ListingRow, ListKey, Transaction
 from faktura.ledger.selection import Settled
@@ -34,7 +34,8 @@ def current_standing(tx: Transaction, invoice: Settled, provider: Provider, mome
     observed = observed_standing(tx, invoice, provider, moment)
     if observed is not None:
         return observed
-    rows = tx.payments.settlements(invoice.account_id, invoice.id, moment)
+    is_asked = invoice.type_code is TypeCode.PRO_FORMA
+    rows = _asked_for(tx, invoice, moment) if is_asked else tx.payments.settlements(invoice.account_id, invoice.id, moment)
     if (invoice.origin is Origin.RECORDED and not rows) or invoice.total_with_vat_minor is None:
         return Standing()
     settlements = tuple(Settlement(amount_minor=amount, paid_at_us=midnight(day, provider.zone)) for amount, day in rows)
@@ -64,6 +65,19 @@ def observed_standing(tx: Transaction, invoice: Settled, provider: Provider, mom
     )
 
 
+def _asked_for(tx: Transaction, pro_forma: Settled, moment: Moment) -> list[tuple[int, date]]:
+    """What came in for a pro-forma: once it is invoiced, what settles the invoice; until then, the money that is meant for it.
+
+    That money is credit of the account. What of it went elsewhere, or is more than was asked for, is not shown here.
+    """
+    invoice_id = tx.invoices.of_pro_forma(pro_forma.account_id, pro_forma.id)
+    if invoice_id is not None and (moment.is_now or tx.invoices.get(pro_forma.account_id, invoice_id, moment) is not None):
+        return tx.payments.settlements(pro_forma.account_id, invoice_id, moment)
+    prepaid = tx.payments.prepaid(pro_forma.account_id, pro_forma.id, moment)
+    parts = allocate(pro_forma.total_with_vat_minor or 0, [item.credit_minor for item in prepaid])
+    return [(part, item.paid_on) for part, item in zip(parts, prepaid, strict=True) if part]
+
+
 def render(dialect: Dialect, invoice: Invoice, standing: Standing, provider: Provider, *, ordinal: int | None = None) -> ListingRow:
     """The row of a document's standing, with its wire forms."""
     return ListingRow(
@@ -82,11 +96,20 @@ def render(dialect: Dialect, invoice: Invoice, standing: Standing, provider: Pro
 
 
 def refresh(tx: Transaction, books: Books, provider: Provider, invoice: Invoice) -> Standing:
-    """Render a document again after a payment, a credit note or a source's word."""
+    """Render a document again after a payment, a credit note or a source's word; and the pro-forma it was made from with it."""
     standing = current_standing(tx, invoice, provider)
     tx.listings.refresh(render(books.dialects[provider.dialect], invoice, standing, provider))
     tx.accounts.revise(invoice.account_id)
+    if invoice.pro_forma_id is not None:
+        refresh_pro_forma(tx, books, provider, invoice.account_id, invoice.pro_forma_id)
     return standing
+
+
+def refresh_pro_forma(tx: Transaction, books: Books, provider: Provider, account_id: int, pro_forma_id: int | None) -> None:
+    """Render a pro-forma again, if there is one, after money meant for it moved."""
+    pro_forma = None if pro_forma_id is None else tx.invoices.get(account_id, pro_forma_id)
+    if pro_forma is not None:
+        refresh(tx, books, provider, pro_forma)
 
 
 def publish(tx: Transaction, books: Books, provider: Provider, account_id: int, new: Sequence[tuple[Invoice, Standing]]) -> None:

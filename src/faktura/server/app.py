@@ -1,4 +1,4 @@
-"""The ASGI application: health, readiness, and the provider APIs for everything else."""
+"""The ASGI application: health, readiness, the management API, and the provider APIs for everything else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import structlog
 from faktura.config import Settings
 from faktura.dialects.base import WireDialect
 from faktura.ledger.ports import Books
+from faktura.server.billing_worker import BillingWorker
+from faktura.server.management_mount import PREFIX, ManagementMount
 from faktura.server.provider_api import ProviderApi, Response
 from faktura.server.request import Request, Scope, read_request
 
@@ -33,6 +35,8 @@ class App:
         self._books = books
         self._settings = settings
         self._api = ProviderApi(books, dialects, settings)
+        self._worker: BillingWorker | None = None
+        self._management = ManagementMount(books, used=self._token_used, wake=self._wake)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -43,12 +47,24 @@ class App:
             return
         started = time.perf_counter_ns()
         request = read_request(scope, self._settings.trusted_proxies)
+        if request.path.startswith(PREFIX):
+            status, size = await self._management(scope, receive, send, request_id=request.request_id)
+            if self._settings.access_log:
+                self._record(request, Response(status, [], b""), (time.perf_counter_ns() - started) // 1000, size=size)
+            return
         response = self._probe(request) or await self._api.answer(request)
         headers = [*response.headers, (b"content-length", b"%d" % len(response.body)), (b"x-request-id", request.request_id)]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
         if self._settings.access_log or response.failure:
-            self._record(request, response, (time.perf_counter_ns() - started) // 1000)
+            self._record(request, response, (time.perf_counter_ns() - started) // 1000, size=len(response.body))
+
+    def _token_used(self, token_hash: bytes, now_us: int) -> None:
+        self._api.tokens_used[token_hash] = now_us
+
+    def _wake(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
 
     def _probe(self, request: Request) -> Response | None:
         """`/healthz`: the process lives. `/readyz`: it can read its ledger."""
@@ -62,12 +78,12 @@ class App:
             return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
         return Response(200, _PLAIN, b'{"status":"ready"}')
 
-    def _record(self, request: Request, response: Response, duration_us: int) -> None:
+    def _record(self, request: Request, response: Response, duration_us: int, *, size: int) -> None:
         fields = {
             "method": request.method,
             "path": request.path,
             "status": response.status,
-            "bytes": len(response.body),
+            "bytes": size,
             "duration_us": duration_us,
             "provider": response.provider,
             "account_id": response.account_id,
@@ -82,8 +98,11 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         task = asyncio.create_task(self._write_used())
+        self._worker = BillingWorker(self._books)
+        self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._worker.stop()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

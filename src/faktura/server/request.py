@@ -61,7 +61,7 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         method=scope["method"],
         path=scope["path"],
         query_string=scope["query_string"].decode("latin-1"),
-        token_hash=_token_hash(authorization),
+        token_hash=token_hash(authorization),
         host=host,
         origin=f"{scheme}://{host}",
         peer=peer,
@@ -69,7 +69,8 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
     )
 
 
-def _token_hash(authorization: list[bytes]) -> bytes | None:
+def token_hash(authorization: list[bytes]) -> bytes | None:
+    """The hash of the one bearer token among Authorization headers; None for none, for several, and for what cannot be ours."""
     if not authorization or any(value != authorization[0] for value in authorization):
         return None
     bearer = _BEARER.match(authorization[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from faktura.domain.party import Party
 from faktura.domain.provider import Account, Token
 from faktura.storage.driver import Driver
 from faktura.storage.rows import party_text, to_account, to_token
@@ -52,6 +53,14 @@ class AccountRows:
         """The provider's accounts, oldest first."""
         return [to_account(row) for row in self._driver.all("account_all", provider_id=provider_id)]
 
+    def page(self, provider_id: int, *, after: int, limit: int) -> list[Account]:
+        """The provider's accounts after an id, oldest first."""
+        return [to_account(row) for row in self._driver.all("account_page", provider_id=provider_id, after=after, limit=limit)]
+
+    def set_buyer(self, account_id: int, buyer: Party | None) -> None:
+        """Change who buys; documents issued before keep what they show."""
+        self._driver.run("account_set_buyer", account_id=account_id, buyer=party_text(buyer))
+
     def set_ends(self, account_id: int, *, first_ordinal: int, last_ordinal: int) -> None:
         """Say where the account's list now begins and ends; counts its revision up."""
         self._driver.run("account_set_ends", account_id=account_id, first_ordinal=first_ordinal, last_ordinal=last_ordinal)
@@ -74,6 +83,15 @@ class AccountRows:
     def tokens(self, provider_id: int) -> list[Token]:
         """The provider's tokens, its accounts' too, oldest first."""
         return [to_token(row) for row in self._driver.all("token_all", provider_id=provider_id)]
+
+    def token_page(self, provider_id: int, *, after: int, limit: int) -> list[Token]:
+        """The provider's tokens after an id, oldest first."""
+        return [to_token(row) for row in self._driver.all("token_page", provider_id=provider_id, after=after, limit=limit)]
+
+    def token(self, provider_id: int, token_id: int) -> Token | None:
+        """The provider's token of that id."""
+        row = self._driver.one("token_get", provider_id=provider_id, token_id=token_id)
+        return None if row is None else to_token(row)
 
     def revoke_token(self, token_id: int, *, revoked_at_us: int) -> bool:
         """Revoke a token; False when it was revoked before, or never was."""

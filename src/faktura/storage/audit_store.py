@@ -7,12 +7,12 @@ from datetime import date
 
 from faktura.domain.invoice import Invoice
 from faktura.domain.numbering import Reset, Series
-from faktura.domain.payment import Allocation
+from faktura.domain.payment import Allocation, Refund, Reversal
 from faktura.domain.recorded import Difference, SourceKind, SourceWord
 from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow, WrittenWord
 from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
-from faktura.storage.rows import to_allocation, to_standing
+from faktura.storage.rows import to_allocation, to_refund, to_reversal, to_standing
 
 _BATCH = 1000
 
@@ -92,9 +92,15 @@ class AuditRows:
         rows = self._driver.all("billing_item_of_invoice", account_id=account_id, invoice_id=invoice_id)
         return BillingKey(**dict(zip(rows[0].keys(), rows[0], strict=True))) if rows else None
 
-    def allocations(self, account_id: int, source_id: int) -> list[Allocation]:
-        """What a payment or credit note was allocated to, as written."""
-        return [to_allocation(row) for row in self._driver.all("audit_allocations", account_id=account_id, source_id=source_id)]
+    def refund(self, account_id: int, refund_id: int) -> Refund | None:
+        """A refund as written."""
+        row = self._driver.one("audit_refund", account_id=account_id, refund_id=refund_id)
+        return None if row is None else to_refund(row)
+
+    def reversal(self, account_id: int, reversal_id: int) -> Reversal | None:
+        """A reversal as written."""
+        row = self._driver.one("audit_reversal", account_id=account_id, reversal_id=reversal_id)
+        return None if row is None else to_reversal(row)
 
     def listing(self, account_id: int, invoice_id: int) -> ListingRow | None:
         """A document's standing as stored."""

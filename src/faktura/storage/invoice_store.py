@@ -100,6 +100,11 @@ class InvoiceRows:
             rows = self._driver.assemble(["invoice_credited", "invoice_credited_moment"], **key, **moment_row(moment))
         return sum(int(row["credited_minor"]) for row in rows)
 
+    def of_pro_forma(self, account_id: int, pro_forma_id: int) -> int | None:
+        """The invoice that was made from a pro-forma, if there is one."""
+        row = self._driver.one("invoice_of_pro_forma", account_id=account_id, pro_forma_id=pro_forma_id)
+        return None if row is None else row["invoice_id"]
+
     def billed(self, account_id: int, period: str, product: str) -> int | None:
         """The document that bills a product for a period, if there is one."""
         row = self._driver.one("billing_item_get", account_id=account_id, period=period, product=product)
@@ -116,6 +121,7 @@ class InvoiceRows:
             yield Overview(
                 invoice=to_invoice(self._enriched(row, selection.moment), lines=(), allowances_charges=(), vat_breakdown=()),
                 provider=row["provider_name"],
+                is_test=json.loads(row["provider_settings"]).get("is_test", False),
                 account=row["account_reference"],
                 standing=Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"]),
             )

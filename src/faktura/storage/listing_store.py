@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from faktura.domain.provider import Token
 from faktura.ledger.ports import ListingRow, ListKey, ServedPage
 from faktura.storage.driver import Driver
-from faktura.storage.rows import flat_row
+from faktura.storage.rows import flat_row, to_token
 
 _SKIP_MAX = 2**53
 """A page deeper than any list: keeps the arithmetic inside BIGINT."""
@@ -83,6 +84,11 @@ class ServingRows:
         """Which provider and account a token belongs to, whatever has become of it."""
         row = self._driver.one("token_owner", token_hash=token_hash)
         return None if row is None else (row[0], row[1])
+
+    def manager(self, token_hash: bytes, *, now_us: int) -> Token | None:
+        """The token, if it is good and acts for a provider."""
+        row = self._driver.one("serve_manager", token_hash=token_hash, now_us=now_us)
+        return None if row is None else to_token(row)
 
     def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None:
         """So many documents after the newest `skip`, and the exact total; None without a valid token."""

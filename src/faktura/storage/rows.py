@@ -13,16 +13,17 @@ from faktura.domain.moment import Moment
 from faktura.domain.money import Currency, canonical
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.payment import Allocation, Payment, Settlement, Standing
+from faktura.domain.payment import Allocation, Payment, Refund, Reversal, Settlement, Standing
 from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
+from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.ports import BillingKey, JournalEntry, ListingRow
 
 Row = Mapping[str, Any]
 
 _PLAIN_COLUMNS = (
     "account_id wire_id source_wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
-    "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason recorded_at_us"
+    "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason tax_country pro_forma_id recorded_at_us"
 ).split()
 
 
@@ -179,7 +180,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | VatIdCheck) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 
@@ -192,6 +193,7 @@ def provider_row(provider: Provider) -> dict[str, object]:
         "rate_limit": provider.rate_limit,
         "rate_window_seconds": provider.rate_window_seconds,
         "type_words": {str(code.value): word for code, word in provider.type_words},
+        "is_test": provider.is_test,
     }
     return {
         "provider_id": provider.id,
@@ -219,6 +221,7 @@ def to_provider(row: Row) -> Provider:
         rate_limit=settings["rate_limit"],
         rate_window_seconds=settings["rate_window_seconds"],
         type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
+        is_test=settings.get("is_test", False),
     )
 
 
@@ -275,6 +278,7 @@ def to_payment(row: Row) -> Payment:
         paid_on=date.fromisoformat(row["paid_on"]),
         recorded_at_us=row["recorded_at_us"],
         reference=row["reference"],
+        pro_forma_id=row["pro_forma_id"],
     )
 
 
@@ -288,6 +292,32 @@ def to_allocation(row: Row) -> Allocation:
         payment_id=row["payment_id"],
         credit_note_id=row["credit_note_id"],
         allocated_on=date.fromisoformat(row["allocated_on"]),
+        recorded_at_us=row["recorded_at_us"],
+    )
+
+
+def to_refund(row: Row) -> Refund:
+    """The refund of a row."""
+    return Refund(
+        id=row["refund_id"],
+        account_id=row["account_id"],
+        amount_minor=row["amount_minor"],
+        payment_id=row["payment_id"],
+        credit_note_id=row["credit_note_id"],
+        refunded_on=date.fromisoformat(row["refunded_on"]),
+        recorded_at_us=row["recorded_at_us"],
+        reference=row["reference"],
+    )
+
+
+def to_reversal(row: Row) -> Reversal:
+    """The reversal of a row."""
+    return Reversal(
+        id=row["reversal_id"],
+        account_id=row["account_id"],
+        payment_id=row["payment_id"],
+        reversed_on=date.fromisoformat(row["reversed_on"]),
+        reason=row["reason"],
         recorded_at_us=row["recorded_at_us"],
     )
 

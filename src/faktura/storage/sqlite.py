@@ -11,6 +11,7 @@ from pathlib import Path
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError
 from faktura.storage.driver import Row
+from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
@@ -49,6 +50,8 @@ def translate(error: sqlite3.DatabaseError) -> Exception:
         return LedgerError(f"the disk refused to read or write the ledger ({error}); nothing of this step was kept")
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return LedgerError(f"the file is not a faktura ledger, or is damaged ({error})")
+    if str(error).startswith(MESSAGE):
+        return LedgerError(str(error))
     return error
 
 
@@ -102,6 +105,7 @@ class SqliteStorage:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA cache_size = -16000")
+            connection.execute("PRAGMA recursive_triggers = ON")  # or a REPLACE would delete a fact unseen
             if self._page_count_max:
                 connection.execute(f"PRAGMA max_page_count = {int(self._page_count_max)}")
         except BaseException:
@@ -122,7 +126,7 @@ class SqliteStorage:
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """A transaction that writes: rolled back unless its block ends well, durable when this returns."""
-        with self._write_lock, errors():
+        with self._turn(), errors():
             if self._writer is None:
                 self._writer = self._connect()
             connection = self._writer
@@ -134,6 +138,16 @@ class SqliteStorage:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """This process's one writer at a time; who waits too long is told, as for another process."""
+        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
+            raise LedgerBusyError
+        try:
+            yield
+        finally:
+            self._write_lock.release()
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
@@ -202,16 +216,24 @@ class SqliteStorage:
                     connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
                 for migration in load_migrations():
                     if migration.version > version:
-                        for statement in migration.statements:
-                            connection.execute(statement)
-                        connection.execute("INSERT INTO schema_migration VALUES (?, ?, ?)", (migration.version, migration.name, time.time_ns() // 1000))
+                        _apply(connection, migration)
                         applied.append(migration)
+                tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+                for statement in raise_wall(tables):
+                    connection.execute(statement)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
         return applied
+
+
+def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+    """One step of the schema, which may reach facts: the wall is raised again before the transaction ends."""
+    for statement in (*drop_wall(), *migration.statements):
+        connection.execute(statement)
+    connection.execute("INSERT INTO schema_migration VALUES (?, ?, ?)", (migration.version, migration.name, time.time_ns() // 1000))
 
 
 def exists(path: str) -> bool:

@@ -113,11 +113,11 @@ UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_ha
 INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
   price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total_minor, allowance_total_minor, charge_total_minor,
   total_without_vat_minor, vat_total_minor, total_with_vat_minor, vat_rate, line_count, breakdown_count, preceding_number, preceding_issue_date,
-  preceding_invoice_id, order_ids, note, payment_terms, override_reason, recorded_at_us)
+  preceding_invoice_id, order_ids, note, payment_terms, override_reason, tax_country, pro_forma_id, recorded_at_us)
 VALUES (:account_id, :invoice_id, :wire_id, :source_wire_id, :origin, :type_code, :source_type, :series, :series_sequence, :number, :created_at_us, :issue_date, :currency,
   :price_basis, :seller, :buyer, :due_date, :tax_point_date, :period_start, :period_end, :line_total_minor, :allowance_total_minor,
   :charge_total_minor, :total_without_vat_minor, :vat_total_minor, :total_with_vat_minor, :vat_rate, :line_count, :breakdown_count, :preceding_number,
-  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :recorded_at_us);
+  :preceding_issue_date, :preceding_invoice_id, :order_ids, :note, :payment_terms, :override_reason, :tax_country, :pro_forma_id, :recorded_at_us);
 
 -- name: invoice_get
 SELECT * FROM invoice WHERE account_id = :account_id AND invoice_id = :invoice_id;
@@ -162,6 +162,9 @@ WHERE i.account_id = :account_id AND i.recorded_at_us <= :as_of_us AND i.issue_d
 -- name: line_of_order
 SELECT line_number FROM invoice_line WHERE account_id = :account_id AND invoice_id = :invoice_id AND order_id = :order_id LIMIT 1;
 
+-- name: invoice_of_pro_forma
+SELECT invoice_id FROM invoice WHERE account_id = :account_id AND pro_forma_id = :pro_forma_id;
+
 -- name: billing_item_get
 SELECT invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
 
@@ -195,58 +198,139 @@ VALUES (:account_id, :invoice_id, :position, :category, :rate, :taxable_amount_m
 SELECT * FROM vat_breakdown WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY position;
 
 -- name: payment_insert
-INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, recorded_at_us)
-VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :recorded_at_us);
+INSERT INTO payment (account_id, payment_id, amount_minor, currency, paid_on, reference, pro_forma_id, recorded_at_us)
+VALUES (:account_id, :payment_id, :amount_minor, :currency, :paid_on, :reference, :pro_forma_id, :recorded_at_us);
+
+-- name: payment_account
+-- An id is unique in the ledger, but only operators may ask without an account.
+SELECT account_id FROM payment WHERE payment_id = :payment_id;
 
 -- name: payment_repeated
-SELECT payment_id FROM payment
-WHERE account_id = :account_id AND reference = :reference AND amount_minor = :amount_minor AND paid_on = :paid_on LIMIT 1;
+SELECT p.payment_id FROM payment p
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
+WHERE p.account_id = :account_id AND p.reference = :reference AND p.amount_minor = :amount_minor AND p.paid_on = :paid_on AND rv.payment_id IS NULL LIMIT 1;
 
--- name: payment_allocated
-SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) AS allocated_minor FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
+-- name: payment_used
+SELECT
+  CAST(COALESCE((SELECT SUM(amount_minor) FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id), 0) AS BIGINT) AS allocated_minor,
+  CAST(COALESCE((SELECT SUM(amount_minor) FROM refund WHERE account_id = :account_id AND payment_id = :payment_id), 0) AS BIGINT) AS refunded_minor;
 
--- name: payment_credit
--- Payments that are not used up at a moment, oldest first.
-SELECT * FROM (
-  SELECT p.payment_id, p.currency, p.paid_on, p.amount_minor, (
-    SELECT CAST(COALESCE(SUM(al.amount_minor), 0) AS BIGINT) FROM allocation al
-    WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id AND al.recorded_at_us <= :as_of_us AND EXISTS (
-      SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-        AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-    )
-  ) AS allocated_minor
-  FROM payment p WHERE p.account_id = :account_id AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
-) AS used WHERE amount_minor > allocated_minor ORDER BY payment_id;
+-- name: payment_settled
+SELECT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
+
+-- name: payment_left
+-- What is left of payments that count at a moment; fragments narrow it, or add what is left of credit notes.
+SELECT p.payment_id AS place, p.payment_id, CAST(NULL AS BIGINT) AS credit_note_id, p.pro_forma_id, p.currency, p.paid_on, CAST(p.amount_minor
+  - COALESCE((
+    SELECT SUM(al.amount_minor) FROM allocation al JOIN invoice i ON i.account_id = al.account_id AND i.invoice_id = al.invoice_id
+    WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id
+      AND al.recorded_at_us <= :as_of_us AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+  ), 0)
+  - COALESCE((
+    SELECT SUM(rf.amount_minor) FROM refund rf
+    WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+  ), 0) AS BIGINT) AS credit_minor
+FROM payment p
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
+WHERE p.account_id = :account_id AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
+  AND (rv.payment_id IS NULL OR rv.recorded_at_us > :as_of_us OR rv.reversed_on > :on_date)
+
+-- name: payment_left_for_pro_forma
+AND p.pro_forma_id = :pro_forma_id
+
+-- name: credit_note_left
+UNION ALL
+SELECT n.invoice_id, CAST(NULL AS BIGINT), n.invoice_id, CAST(NULL AS BIGINT), n.currency, n.issue_date, CAST(n.total_with_vat_minor
+  - COALESCE((
+    SELECT SUM(al.amount_minor) FROM allocation al JOIN invoice i ON i.account_id = al.account_id AND i.invoice_id = al.invoice_id
+    WHERE al.account_id = n.account_id AND al.credit_note_id = n.invoice_id
+      AND al.recorded_at_us <= :as_of_us AND al.allocated_on <= :on_date AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+  ), 0)
+  - COALESCE((
+    SELECT SUM(rf.amount_minor) FROM refund rf
+    WHERE rf.account_id = n.account_id AND rf.credit_note_id = n.invoice_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+  ), 0) AS BIGINT)
+FROM invoice n
+WHERE n.account_id = :account_id AND n.type_code = 381 AND n.origin = 'issued' AND n.recorded_at_us <= :as_of_us AND n.issue_date <= :on_date
+
+-- name: left_order
+ORDER BY place
+
+-- name: refund_insert
+INSERT INTO refund (account_id, refund_id, payment_id, credit_note_id, amount_minor, refunded_on, reference, recorded_at_us)
+VALUES (:account_id, :refund_id, :payment_id, :credit_note_id, :amount_minor, :refunded_on, :reference, :recorded_at_us);
+
+-- name: refund_repeated
+SELECT refund_id FROM refund
+WHERE account_id = :account_id AND reference = :reference AND amount_minor = :amount_minor AND refunded_on = :refunded_on LIMIT 1;
+
+-- name: reversal_insert
+INSERT INTO reversal (account_id, reversal_id, payment_id, reversed_on, reason, recorded_at_us)
+VALUES (:account_id, :reversal_id, :payment_id, :reversed_on, :reason, :recorded_at_us);
+
+-- name: reversal_of_payment
+SELECT * FROM reversal WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: payment_sums
 -- What payments have settled, by currency.
 SELECT p.currency, CAST(SUM(al.amount_minor) AS BIGINT) AS amount_minor
 FROM allocation al JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
 WHERE al.account_id = :account_id
 
 -- name: payment_sums_group
 GROUP BY p.currency ORDER BY p.currency;
+
+-- name: refund_sums
+SELECT COALESCE(p.currency, i.currency) AS currency, CAST(SUM(rf.amount_minor) AS BIGINT) AS amount_minor
+FROM refund rf
+LEFT JOIN payment p ON p.account_id = rf.account_id AND p.payment_id = rf.payment_id
+LEFT JOIN invoice i ON i.account_id = rf.account_id AND i.invoice_id = rf.credit_note_id
+WHERE rf.account_id = :account_id AND COALESCE(p.recorded_at_us, i.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, i.issue_date) <= :on_date
+
+-- name: refund_moment
+AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+
+-- name: refund_sums_group
+GROUP BY COALESCE(p.currency, i.currency) ORDER BY COALESCE(p.currency, i.currency);
 
 -- name: allocation_insert
 INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
 VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, :amount_minor, :allocated_on, :recorded_at_us);
 
 -- name: allocation_of_invoice
--- What settles a document, and what a credit note has settled (its own settlement, seen from the other side).
-SELECT al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
+-- What settles a document, unless its payment was reversed; and of a credit note what it has settled (its own settlement,
+-- seen from the other side) and what of it was refunded. Sorted by whoever asks, so that each part goes along its index.
+SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
 FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
-WHERE al.account_id = :account_id AND (al.invoice_id = :invoice_id OR al.credit_note_id = :invoice_id)
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
+WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id
+
+-- name: allocation_now
+AND rv.payment_id IS NULL
 
 -- name: allocation_moment
--- An allocation counts where itself, what it comes from and what it settles all do; a credit note is recorded and issued with its allocation.
+-- An allocation counts where itself, what it comes from and what it settles all do, and its payment is not reversed by then.
 AND al.recorded_at_us <= :as_of_us AND COALESCE(p.recorded_at_us, al.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, al.allocated_on) <= :on_date
+AND (rv.payment_id IS NULL OR rv.recorded_at_us > :as_of_us OR rv.reversed_on > :on_date)
 AND EXISTS (
   SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
     AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
 )
 
--- name: allocation_order
-ORDER BY al.allocation_id;
+-- name: allocation_of_credit_note
+UNION ALL
+SELECT al.allocation_id, al.amount_minor, al.allocated_on FROM allocation al WHERE al.account_id = :account_id AND al.credit_note_id = :invoice_id
+
+-- name: allocation_of_credit_note_moment
+AND al.recorded_at_us <= :as_of_us AND al.allocated_on <= :on_date AND EXISTS (
+  SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+    AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+)
+
+-- name: refund_of_credit_note
+UNION ALL
+SELECT rf.refund_id, rf.amount_minor, rf.refunded_on FROM refund rf WHERE rf.account_id = :account_id AND rf.credit_note_id = :invoice_id
 
 -- name: source_insert
 INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)
@@ -374,11 +458,14 @@ SELECT * FROM conflict WHERE account_id = :account_id AND source_id = :source_id
 -- name: audit_payment
 SELECT * FROM payment WHERE account_id = :account_id AND payment_id = :payment_id;
 
--- name: audit_allocations
-SELECT * FROM allocation WHERE account_id = :account_id AND (payment_id = :source_id OR credit_note_id = :source_id) ORDER BY allocation_id;
-
 -- name: audit_allocation
 SELECT * FROM allocation WHERE account_id = :account_id AND allocation_id = :allocation_id;
+
+-- name: audit_refund
+SELECT * FROM refund WHERE account_id = :account_id AND refund_id = :refund_id;
+
+-- name: audit_reversal
+SELECT * FROM reversal WHERE account_id = :account_id AND reversal_id = :reversal_id;
 
 -- name: audit_listing
 SELECT * FROM listing WHERE account_id = :account_id AND invoice_id = :invoice_id;
@@ -403,11 +490,14 @@ SELECT
   (SELECT COUNT(*) FROM vat_breakdown WHERE account_id = :account_id) AS vat_breakdown,
   (SELECT COUNT(*) FROM payment WHERE account_id = :account_id) AS payment,
   (SELECT COUNT(*) FROM allocation WHERE account_id = :account_id) AS allocation,
+  (SELECT COUNT(*) FROM refund WHERE account_id = :account_id) AS refund,
+  (SELECT COUNT(*) FROM reversal WHERE account_id = :account_id) AS reversal,
   (SELECT COUNT(*) FROM source WHERE account_id = :account_id) AS source,
   (SELECT COUNT(*) FROM observation WHERE account_id = :account_id) AS observation,
   (SELECT COUNT(*) FROM enrichment WHERE account_id = :account_id) AS enrichment,
   (SELECT COUNT(*) FROM conflict WHERE account_id = :account_id) AS conflict,
   (SELECT COUNT(*) FROM billing_item WHERE account_id = :account_id) AS billing_item,
+  (SELECT COUNT(*) FROM vat_id_check WHERE account_id = :account_id) AS vat_id_check,
   (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
 
 -- name: audit_foreign_accounts
@@ -415,6 +505,8 @@ SELECT
 SELECT account_id FROM invoice WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM payment WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM allocation WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM refund WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM reversal WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM source WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM listing WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM invoice_line WHERE account_id NOT IN (SELECT account_id FROM account)
@@ -422,9 +514,43 @@ UNION ALL SELECT account_id FROM allowance_charge WHERE account_id NOT IN (SELEC
 UNION ALL SELECT account_id FROM vat_breakdown WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM vat_id_check WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM billing_item WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
+
+-- name: period_lock_insert
+INSERT INTO period_lock (provider_id, lock_id, locked_through, actor, recorded_at_us)
+VALUES (:provider_id, :lock_id, :locked_through, :actor, :recorded_at_us);
+
+-- name: period_lock_last
+SELECT * FROM period_lock WHERE provider_id = :provider_id ORDER BY locked_through DESC LIMIT 1;
+
+-- name: period_lock_get
+SELECT * FROM period_lock WHERE provider_id = :provider_id AND lock_id = :lock_id;
+
+-- name: period_lock_count
+SELECT COUNT(*) AS locks FROM period_lock WHERE provider_id = :provider_id;
+
+-- name: vat_id_check_insert
+INSERT INTO vat_id_check (account_id, check_id, vat_id, is_valid, checked_at_us, consultation, name, address, recorded_at_us)
+VALUES (:account_id, :check_id, :vat_id, :is_valid, :checked_at_us, :consultation, :name, :address, :recorded_at_us);
+
+-- name: vat_id_check_get
+SELECT * FROM vat_id_check WHERE account_id = :account_id AND check_id = :check_id;
+
+-- name: vat_id_check_all
+SELECT * FROM vat_id_check WHERE account_id = :account_id ORDER BY check_id;
+
+-- name: vat_taxed
+-- Issued invoices, credit and debit notes of a provider whose tax point is in a period, a row for each category and rate, in the order of their numbers.
+SELECT i.*, v.category, v.rate, v.taxable_amount_minor, v.tax_amount_minor, v.exemption_reason
+FROM account a
+JOIN invoice i ON i.account_id = a.account_id
+JOIN vat_breakdown v ON v.account_id = i.account_id AND v.invoice_id = i.invoice_id
+WHERE a.provider_id = :provider_id AND i.origin = 'issued' AND i.type_code IN (380, 381, 383)
+  AND COALESCE(i.tax_point_date, i.issue_date) BETWEEN :start AND :end
+ORDER BY i.series, i.issue_date, i.series_sequence, i.invoice_id, v.position;
 
 -- name: audit_series
 SELECT i.series_sequence, i.issue_date FROM invoice i JOIN account a ON a.account_id = i.account_id
@@ -432,7 +558,7 @@ WHERE a.provider_id = :provider_id AND i.series = :series ORDER BY SUBSTR(i.issu
 
 -- name: overview
 -- For operators: documents of providers and accounts; fragments add filters, whose documents, after which one, and the order.
-SELECT i.*, p.name AS provider_name, a.reference AS account_reference, l.paid_minor, l.due_minor
+SELECT i.*, p.name AS provider_name, p.settings AS provider_settings, a.reference AS account_reference, l.paid_minor, l.due_minor
 FROM invoice i
 JOIN account a ON a.account_id = i.account_id
 JOIN provider p ON p.provider_id = a.provider_id
@@ -540,3 +666,98 @@ ORDER BY i.number DESC, i.invoice_id DESC LIMIT :limit;
 
 -- name: overview_order
 ORDER BY i.created_at_us DESC, i.account_id, i.wire_id DESC LIMIT :limit;
+
+-- name: serve_manager
+-- A token that acts for its provider, if it is good.
+SELECT * FROM token
+WHERE token_hash = :token_hash AND account_id IS NULL AND revoked_at_us IS NULL AND (expires_at_us IS NULL OR expires_at_us > :now_us);
+
+-- name: token_page
+SELECT * FROM token WHERE provider_id = :provider_id AND token_id > :after ORDER BY token_id LIMIT :limit;
+
+-- name: token_get
+SELECT * FROM token WHERE provider_id = :provider_id AND token_id = :token_id;
+
+-- name: account_page
+SELECT * FROM account WHERE provider_id = :provider_id AND account_id > :after ORDER BY account_id LIMIT :limit;
+
+-- name: account_set_buyer
+UPDATE account SET buyer = :buyer WHERE account_id = :account_id;
+
+-- name: payment_page
+SELECT * FROM payment WHERE account_id = :account_id AND payment_id > :after ORDER BY payment_id LIMIT :limit;
+
+-- name: draft_insert
+INSERT INTO draft (account_id, draft_id, document, revision, created_at_us, updated_at_us)
+VALUES (:account_id, :draft_id, :document, :revision, :created_at_us, :updated_at_us);
+
+-- name: draft_get
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id WHERE d.draft_id = :draft_id AND a.provider_id = :provider_id;
+
+-- name: draft_set
+UPDATE draft SET document = :document, revision = :revision, updated_at_us = :updated_at_us WHERE account_id = :account_id AND draft_id = :draft_id;
+
+-- name: draft_delete
+DELETE FROM draft WHERE account_id = :account_id AND draft_id = :draft_id;
+
+-- name: draft_page
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id
+WHERE a.provider_id = :provider_id AND d.draft_id > :after ORDER BY d.draft_id LIMIT :limit;
+
+-- name: draft_page_account
+SELECT d.* FROM draft d JOIN account a ON a.account_id = d.account_id
+WHERE a.provider_id = :provider_id AND d.account_id = :account_id AND d.draft_id > :after ORDER BY d.draft_id LIMIT :limit;
+
+-- name: idempotency_claim
+-- Waits, on every engine, for a running transaction that has the same key.
+INSERT INTO idempotency (provider_id, idempotency_key, fingerprint, status, headers, body, created_at_us)
+VALUES (:provider_id, :idempotency_key, :fingerprint, NULL, NULL, NULL, :created_at_us)
+ON CONFLICT (provider_id, idempotency_key) DO NOTHING;
+
+-- name: idempotency_get
+SELECT * FROM idempotency WHERE provider_id = :provider_id AND idempotency_key = :idempotency_key;
+
+-- name: idempotency_keep
+UPDATE idempotency SET status = :status, headers = :headers, body = :body WHERE provider_id = :provider_id AND idempotency_key = :idempotency_key;
+
+-- name: billing_run_insert
+INSERT INTO billing_run (provider_id, run_id, state, is_dry_run, actor, item_count, holder, leased_until_us, created_at_us, updated_at_us)
+VALUES (:provider_id, :run_id, :state, :is_dry_run, :actor, :item_count, :holder, :leased_until_us, :created_at_us, :updated_at_us);
+
+-- name: billing_run_set
+UPDATE billing_run SET state = :state, item_count = :item_count, holder = :holder, leased_until_us = :leased_until_us, updated_at_us = :updated_at_us
+WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_get
+SELECT * FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_page
+SELECT * FROM billing_run WHERE provider_id = :provider_id AND state <> 'receiving' AND run_id < :before ORDER BY run_id DESC LIMIT :limit;
+
+-- name: billing_run_waiting
+-- Runs to work on that nobody holds, or whose holder went away.
+SELECT * FROM billing_run WHERE state IN ('receiving', 'queued', 'checking', 'issuing') AND leased_until_us < :now_us ORDER BY provider_id, run_id;
+
+-- name: billing_run_delete
+DELETE FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_items_delete
+DELETE FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id;
+
+-- name: billing_run_item_insert
+INSERT INTO billing_run_item (provider_id, run_id, position, body, outcome, invoice_id, number, faults)
+VALUES (:provider_id, :run_id, :position, :body, :outcome, NULL, NULL, NULL);
+
+-- name: billing_run_item_set
+UPDATE billing_run_item SET outcome = :outcome, invoice_id = :invoice_id, number = :number, faults = :faults
+WHERE provider_id = :provider_id AND run_id = :run_id AND position = :position;
+
+-- name: billing_run_item_page
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_page_outcome
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after
+ORDER BY position LIMIT :limit;
+
+-- name: billing_run_counts
+SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;

@@ -7,9 +7,11 @@ from faktura.storage.audit_store import AuditRows
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.listing_store import ListingRows, ServingRows
+from faktura.storage.management_store import AnswerRows, DraftRows, RunRows
 from faktura.storage.payment_store import PaymentRows
 from faktura.storage.provider_store import ProviderRows, SeriesRows
 from faktura.storage.source_store import SourceRows
+from faktura.storage.vat_store import VatRows
 
 
 class Store:
@@ -25,3 +27,7 @@ class Store:
         self.listings = ListingRows(driver)
         self.audit = AuditRows(driver, self.invoices)
         self.serving = ServingRows(driver)
+        self.drafts = DraftRows(driver)
+        self.answers = AnswerRows(driver)
+        self.runs = RunRows(driver)
+        self.vat = VatRows(driver)

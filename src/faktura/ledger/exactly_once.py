@@ -1,0 +1,63 @@
+"""A writing call that may come twice has its effect once: key, fingerprint and answer commit with the effect, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from faktura.domain.errors import FakturaError
+from faktura.ledger.management_ports import Answer
+from faktura.ledger.ports import Books, Transaction
+
+KEY_LENGTH_MAX = 255
+
+
+class KeyReusedError(FakturaError):
+    """The idempotency key was used for another request; take a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Storage whose transactions are all the one that runs already."""
+
+    tx: Transaction
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """The running transaction; whoever opened it commits it."""
+        yield self.tx
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """The running transaction."""
+        yield self.tx
+
+    def serving(self) -> Transaction:
+        """The running transaction."""
+        return self.tx
+
+
+def joined(books: Books, tx: Transaction) -> Books:
+    """Books whose commands become parts of a running transaction."""
+    return replace(books, storage=_Joined(tx))
+
+
+def once(books: Books, *, provider_id: int, key: str | None, fingerprint: bytes, act: Callable[[Books], Answer]) -> tuple[Answer, bool]:
+    """The answer of `act`, and whether it was given before.
+
+    `act` gets books whose commands all run in one transaction, with the key and the answer. What it raises rolls
+    everything back, the key too: a refusal may be tried again. Another call with the key waits for the first. Answers
+    are kept for good: one that expired could issue an invoice twice. KeyReusedError for another request's key.
+    """
+    with books.storage.writing() as tx:
+        if key is None:
+            return act(joined(books, tx)), False
+        kept = tx.answers.claim(provider_id, key, fingerprint=fingerprint, now_us=books.clock())
+        if kept is None:
+            answer = act(joined(books, tx))
+            tx.answers.keep(provider_id, key, answer)
+            return answer, False
+        if kept.fingerprint != fingerprint:
+            raise KeyReusedError
+        return kept.answer, True

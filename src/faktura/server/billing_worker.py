@@ -1,0 +1,54 @@
+"""Works off billing runs beside the serving of requests, one at a time, and goes on after a restart with what was left."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from contextlib import suppress
+
+import structlog
+
+from faktura.ledger.billing_runs import work_waiting
+from faktura.ledger.ports import Books
+
+LOOK_SECONDS = 5
+"""How often a run is looked for that another process accepted, or left when it died."""
+
+_log = structlog.get_logger()
+
+
+class BillingWorker:
+    """One a process; a lease in the ledger keeps those of several processes apart."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._holder = secrets.token_hex(8)
+        self._stopping = threading.Event()
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for runs."""
+        self._task = asyncio.create_task(self._work())
+
+    def wake(self) -> None:
+        """There is a new run."""
+        self._wanted.set()
+
+    async def stop(self) -> None:
+        """Finish the batch under way, and leave the rest to whoever comes next."""
+        self._stopping.set()
+        self._wanted.set()
+        if self._task is not None:
+            await self._task
+
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            self._wanted.clear()
+            try:
+                await asyncio.to_thread(work_waiting, self._books, holder=self._holder, is_stopping=self._stopping.is_set)
+            except Exception as error:  # noqa: BLE001 - the ledger may be away; the run waits
+                _log.error("a billing run waits", reason=str(error), exc_info=error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)

@@ -1,0 +1,155 @@
+"""Request bodies: strict JSON, read into a struct with all faults at once."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from litestar.dto import AbstractDTO
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from faktura.documents import strict_json
+from faktura.domain.errors import Fault, InvalidDocumentError, fault
+from faktura.domain.money import parse_decimal
+from faktura.server.management.problem import BadRequestError, MediaTypeError
+
+DEPTH_MAX = 32
+"""How deep objects and lists may nest: a document needs five."""
+
+T = TypeVar("T")
+
+
+class Checked(AbstractDTO[T], Generic[T]):
+    """Reads a body into its struct. The framework would stop at the first fault."""
+
+    config: ClassVar[Any] = None
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Any:  # noqa: ANN401, ARG003, D102 - the base class asks for it; no transfer model is made
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:  # noqa: ARG003, D102
+        return False
+
+    @classmethod
+    def create_for_field_definition(cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None) -> None:  # noqa: ANN401
+        """No transfer model is needed: the struct is the schema."""
+
+    @classmethod
+    def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Reference | Schema:  # noqa: ANN401, ARG003
+        """The struct's own schema."""
+        found: Reference | Schema = schema_creator.for_field_definition(field_definition)
+        return found
+
+    def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401
+        """The struct; BadRequestError for what is no JSON, InvalidDocumentError with every field that cannot be used."""
+        require_json(self.asgi_connection.headers.get("content-type"))
+        faults: list[Fault] = []
+        found = convert(self.model_type, read_json(value), "", faults)
+        if faults:
+            raise InvalidDocumentError(faults)
+        return found
+
+
+class Document(Checked[T], Generic[T]):
+    """Reads a body that holds a document: an object, whose fields the ledger judges; its struct only documents it."""
+
+    def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401
+        """The object as it was sent."""
+        require_json(self.asgi_connection.headers.get("content-type"))
+        found = read_json(value)
+        if not isinstance(found, dict):
+            raise InvalidDocumentError([fault("type", "", "must be an object")])
+        return found
+
+
+def require_json(content_type: str | None) -> None:
+    """MediaTypeError unless a body says that it is JSON, in UTF-8."""
+    media_type, _, parameters = (content_type or "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media_type.strip().lower() != "application/json" or charset not in {"", "utf-8", "utf8"}:
+        raise MediaTypeError
+
+
+def read_json(body: bytes) -> object:
+    """The value of a body; BadRequestError for what is no strict JSON, or could not be stored."""
+    try:
+        value = strict_json.loads(body.decode("utf-8").encode())
+    except RecursionError:
+        raise BadRequestError([fault("json", "", f"nests deeper than {DEPTH_MAX} levels")]) from None
+    except ValueError as error:
+        raise BadRequestError([fault("json", "", f"is not JSON in UTF-8: {str(error)[:200]}")]) from None
+    _look_through(value)
+    return value
+
+
+def _look_through(value: object) -> None:
+    """No endless nesting, and only text that every database can hold."""
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.keys()
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif isinstance(item, str) and any(sign == "\x00" or "\ud800" <= sign <= "\udfff" for sign in item):
+                raise BadRequestError([fault("json", "", "has a text with NUL or half a surrogate pair")])
+        if not below:
+            return
+        level = below
+    raise BadRequestError([fault("json", "", f"nests deeper than {DEPTH_MAX} levels")])
+
+
+def convert(kind: Any, value: object, path: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - whatever the struct says
+    """The value as a type of a body; what cannot be used goes to `faults`, and then None comes back."""
+    kind, value = _present(kind, value)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct(kind, value, path, faults)
+    if get_origin(kind) is list:
+        if not isinstance(value, list):
+            faults.append(fault("type", path, "must be a list"))
+            return None
+        return [convert(get_args(kind)[0], item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
+    try:
+        if kind is Decimal:
+            return parse_decimal(value)
+        return msgspec.convert(value, kind)
+    except ValueError as error:  # msgspec.ValidationError is one
+        faults.append(fault("value", path, str(error).replace("`", "")))
+        return None
+
+
+def _struct(kind: type[msgspec.Struct], value: object, path: str, faults: list[Fault]) -> msgspec.Struct | None:
+    if not isinstance(value, Mapping):
+        faults.append(fault("type", path, "must be an object"))
+        return None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    before = len(faults)
+    faults.extend(fault("unknown", _join(path, str(name)[:80]), "is not a field here") for name in value if name not in fields)
+    found = {}
+    for name, field in fields.items():
+        if name in value:
+            found[field.name] = convert(field.type, value[name], _join(path, name), faults)
+        elif field.required:
+            faults.append(fault("missing", _join(path, name), "is missing"))
+    return None if len(faults) > before else kind(**found)
+
+
+def _present(kind: Any, value: object) -> tuple[Any, object]:  # noqa: ANN401
+    """`X | None` without the None, unless it is None that was sent."""
+    if get_origin(kind) in {Union, types.UnionType}:
+        kinds = [option for option in get_args(kind) if option is not type(None)]
+        if len(kinds) < len(get_args(kind)):
+            return (type(None), None) if value is None else (kinds[0] if len(kinds) == 1 else Union[tuple(kinds)], value)  # noqa: UP007
+    return kind, value
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

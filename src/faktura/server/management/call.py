@@ -1,0 +1,156 @@
+"""A call of the management API: who calls, for which provider, and its effect exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import ParameterKwarg
+
+from faktura.domain.errors import NotFoundError, fault
+from faktura.domain.invoice import Invoice
+from faktura.domain.provider import Account, Provider, Token
+from faktura.ledger.exactly_once import KEY_LENGTH_MAX, once
+from faktura.ledger.management_ports import Answer
+from faktura.ledger.ports import Books, Transaction
+from faktura.server.management.problem import BadRequestError, ForbiddenError, MatchFailedError, MatchMissingError, UnauthorizedError
+from faktura.server.request import token_hash
+
+ID_MAX = 2**53 - 1
+"""The largest id that JSON carries exactly; the ledger's are smaller."""
+BASE = "/manage/v1"
+_KEY = re.compile(rf"[!-~]{{1,{KEY_LENGTH_MAX}}}\Z")
+_JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Call:
+    """What a route needs to know of its request."""
+
+    books: Books
+    provider_id: int
+    token: Token
+    request: Request[Any, Any, Any]
+    body: bytes = b""
+
+    def once(self, act: Callable[[Books], Answer]) -> Response[Any]:
+        """Do it exactly once, where the caller names an Idempotency-Key, and answer."""
+        key = self.key()
+        answer, is_repeated = once(self.books, provider_id=self.provider_id, key=key, fingerprint=self.fingerprint(self.body), act=act)
+        return respond(answer, is_repeated=is_repeated)
+
+    def key(self) -> str | None:
+        """The Idempotency-Key, if there is one; BadRequestError for one that cannot be kept."""
+        keys = self.request.headers.getall("idempotency-key", [])
+        if not keys:
+            return None
+        if len(keys) > 1 or not _KEY.match(keys[0]):
+            raise BadRequestError([fault("value", "Idempotency-Key", f"must be one header of 1 to {KEY_LENGTH_MAX} visible ASCII characters")])
+        return str(keys[0])
+
+    def fingerprint(self, body: bytes) -> bytes:
+        """What makes two requests the same: method, address, what they match, and the body."""
+        url = self.request.url
+        parts = [self.request.method, url.path, url.query, self.request.headers.get("if-match", ""), hashlib.sha256(body).hexdigest()]
+        return hashlib.sha256("\n".join(parts).encode()).digest()
+
+    def provider(self, tx: Transaction) -> Provider:
+        """The token's provider."""
+        return tx.providers.get(self.provider_id)
+
+    def account(self, tx: Transaction, account_id: int) -> Account:
+        """The provider's account; NotFoundError for another's as for none."""
+        account = tx.accounts.get(account_id) if 0 < account_id <= ID_MAX else None
+        if account is None or account.provider_id != self.provider_id:
+            raise NotFoundError
+        return account
+
+    def invoice(self, tx: Transaction, invoice_id: int) -> tuple[Invoice, Account]:
+        """The provider's document with its account; NotFoundError likewise."""
+        account_id = tx.invoices.account_of(invoice_id) if 0 < invoice_id <= ID_MAX else None
+        if account_id is None:
+            raise NotFoundError
+        account = self.account(tx, account_id)
+        invoice = tx.invoices.get(account_id, invoice_id)
+        if invoice is None:
+            raise NotFoundError
+        return invoice, account
+
+    def match(self, current: str) -> None:
+        """Refuse to change what the caller has not seen (RFC 9110, If-Match)."""
+        header = self.request.headers.get("if-match")
+        if header is None:
+            raise MatchMissingError
+        if header.strip() != "*" and current not in [tag.strip() for tag in header.split(",")]:
+            raise MatchFailedError
+
+
+def respond(answer: Answer, *, is_repeated: bool = False) -> Response[Any]:
+    """The HTTP response of an answer; `Idempotent-Replayed` says that it was given before."""
+    headers = dict(answer.headers) | ({"Idempotent-Replayed": "true"} if is_repeated else {})
+    media_type = headers.pop("Content-Type", _JSON)
+    return Response(answer.body, status_code=answer.status, media_type=media_type, headers={"Cache-Control": "no-store", **headers})
+
+
+def answer(resource: object, *, status: int = 200, location: str | None = None, etag: str | None = None) -> Answer:
+    """A JSON answer."""
+    headers = [("Location", BASE + location)] if location else []
+    headers += [("ETag", etag)] if etag else []
+    return Answer(status=status, headers=tuple(headers), body=msgspec.json.encode(resource))
+
+
+def etag_of(value: object) -> str:
+    """A strong ETag of what can be edited of a thing."""
+    return f'"{hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:32]}"'
+
+
+def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
+    if handler.opt.get("public"):
+        return
+    books: Books = connection.app.state.books
+    hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
+    now_us = books.clock()
+    token = None if hashed is None else books.storage.serving().serving.manager(hashed, now_us=now_us)
+    if token is None or hashed is None:
+        raise UnauthorizedError
+    if not {handler.opt["scope"], "admin"} & set(token.scopes):
+        raise ForbiddenError
+    connection.app.state.used(hashed, now_us)
+    connection.scope["user"] = token
+    _check_query(connection, handler)
+
+
+def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """A misspelt filter must not show everything: unknown and repeated parameters are refused."""
+    known = _query_names(handler)
+    given = [name for name, _ in connection.query_params.multi_items()]
+    faults = [fault("unknown", name[:80], "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
+    faults += [fault("repeated", name, "is given more than once") for name in dict.fromkeys(given) if name in known and given.count(name) > 1]
+    if faults:
+        raise BadRequestError(faults)
+
+
+@cache
+def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
+    """The query parameters that a route declares: those of its arguments that are marked so."""
+    fields = handler.parsed_fn_signature.parameters.values()
+    return frozenset(field.kwarg_definition.query for field in fields if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.query)
+
+
+async def provide_call(request: Request[Any, Any, Any]) -> Call:
+    """The call of a request whose token is good. A writing call's body is part of its fingerprint."""
+    token: Token = request.scope["user"]
+    books: Books = request.app.state.books
+    actor = f"token {token.id}" + (f" ({token.label})" if token.label else "")
+    is_streamed = request.route_handler.opt.get("streamed", False)
+    body = b"" if is_streamed or request.method in {"GET", "HEAD"} else await request.body()
+    return Call(replace(books, actor=actor), token.provider_id, token, request, body)

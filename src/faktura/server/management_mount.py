@@ -1,0 +1,53 @@
+"""Where the management API hangs in the server: made when it is first asked for, so that a server without it starts fast."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from faktura.ledger.ports import Books
+from faktura.server.request import Scope
+
+PREFIX = "/manage/"
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+_Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class ManagementMount:
+    """Passes requests on, names them, and says what became of them."""
+
+    def __init__(self, books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None]) -> None:
+        self._books = books
+        self._used = used
+        self._wake = wake
+        self._api: _Asgi | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> tuple[int, int]:
+        """Answer a request; status and size of the answer, for the log."""
+        seen = {"status": 500, "bytes": 0}
+
+        async def watch(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            elif message["type"] == "http.response.body":
+                seen["bytes"] += len(message.get("body", b""))
+            await send(dict(message))
+
+        await (self._api or await self._make())(scope, receive, watch)
+        return seen["status"], seen["bytes"]
+
+    async def _make(self) -> _Asgi:
+        async with self._lock:
+            if self._api is None:
+                self._api = await asyncio.to_thread(self._import)
+        return self._api
+
+    def _import(self) -> _Asgi:
+        from faktura.server.management.api import make_management  # noqa: PLC0415 - half a second that only its users wait
+
+        api: _Asgi = make_management(self._books, used=self._used, wake=self._wake)
+        return api
