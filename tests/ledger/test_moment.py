@@ -29,14 +29,17 @@ from faktura.ledger.commands import credit, issue
 from faktura.ledger.importing import record
 from faktura.ledger.listing_query import list_documents, list_invoices
 from faktura.ledger.payments import allocate_credit, pay
+from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.queries import get_invoice
+from faktura.ledger.refunds import refund, reverse_payment
 
 ZONE = "Europe/Berlin"
 START = date(2024, 12, 20)
 SELLER = Party(name="Domains GmbH", country="DE", vat_id="DE136695976")
 BUYER = Party(name="Anna", country="DE")
 EUR, USD = Currency("EUR"), Currency("USD")
-TERMS = "invoiced_minor credited_minor paid_minor paid_elsewhere_minor due_minor overdue_minor credit_notes_minor payments_minor unknown_count".split()
+TABLES = ("invoice", "payment", "allocation", "enrichment", "refund", "reversal")
+TERMS = "invoiced_minor credited_minor paid_minor paid_elsewhere_minor refunded_minor due_minor overdue_minor credit_notes_minor payments_minor unknown_count".split()
 
 
 class Story:
@@ -59,8 +62,24 @@ class Story:
     def tell(self, draw: Any) -> None:
         """One thing happens; what the ledger refuses did not happen."""
         self.now_us += draw(st.sampled_from([1, 1000, 9 * 3_600_000_000, 40 * 3_600_000_000]))
-        happening = draw(st.sampled_from([self.issue, self.issue, self.pay, self.deposit, self.allocate, self.credit, self.record, self.record]))
-        with suppress(ConflictError, InvalidDocumentError):
+        happening = draw(
+            st.sampled_from(
+                [
+                    self.issue,
+                    self.issue,
+                    self.pay,
+                    self.deposit,
+                    self.allocate,
+                    self.credit,
+                    self.record,
+                    self.record,
+                    self.refund,
+                    self.reverse,
+                    self.invoice_pro_forma,
+                ]
+            )
+        )
+        with suppress(ConflictError, InvalidDocumentError, NotFoundError):
             happening(draw)
 
     def issue(self, draw: Any) -> None:
@@ -98,16 +117,39 @@ class Story:
         self.payment_ids.append(found.payment.id)
 
     def allocate(self, draw: Any) -> None:
-        """What is left of a payment settles a document later."""
-        payment_id, invoice_id = self.some(draw, self.payment_ids), self.some(draw, self.invoice_ids)
-        if payment_id and invoice_id:
-            allocate_credit(self.books, account_id=self.account.id, payment_id=payment_id, invoice_ids=[invoice_id])
+        """What is left of a payment or credit note settles a document later."""
+        source, invoice_id = self.credit_source(draw), self.some(draw, self.invoice_ids)
+        if invoice_id:
+            allocate_credit(self.books, account_id=self.account.id, **source, invoice_ids=[invoice_id])
 
     def credit(self, draw: Any) -> None:
         """A credit note for all of a document."""
         invoice_id = self.some(draw, self.invoice_ids)
         if invoice_id:
             self.invoice_ids.append(credit(self.books, account_id=self.account.id, invoice_id=invoice_id).id)
+
+    def refund(self, draw: Any) -> None:
+        """What is left of a payment or credit note goes back, or a part of it, perhaps with an earlier value date."""
+        amount, days = draw(st.sampled_from([None, 1, 500])), draw(st.sampled_from([0, 0, 2]))
+        refund(self.books, account_id=self.account.id, **self.credit_source(draw), amount_minor=amount, refunded_on=self.today - timedelta(days=days))
+
+    def reverse(self, draw: Any) -> None:
+        """A payment bounces, perhaps days ago."""
+        payment_id, days = self.some(draw, self.payment_ids), draw(st.sampled_from([0, 0, 2]))
+        if payment_id:
+            reverse_payment(self.books, account_id=self.account.id, payment_id=payment_id, reversed_on=self.today - timedelta(days=days), reason="bounced")
+
+    def invoice_pro_forma(self, draw: Any) -> None:
+        """A pro-forma becomes an invoice, settled by what was paid for it."""
+        invoice_id = self.some(draw, self.invoice_ids)
+        if invoice_id:
+            self.invoice_ids.append(invoice_pro_forma(self.books, account_id=self.account.id, pro_forma_id=invoice_id).id)
+
+    def credit_source(self, draw: Any) -> dict[str, Any]:
+        """A payment, or what may be a credit note."""
+        if draw(st.booleans()):
+            return {"payment_id": self.some(draw, self.payment_ids)}
+        return {"credit_note_id": self.some(draw, self.invoice_ids)}
 
     def record(self, draw: Any) -> None:
         """A source says something of one of its three documents: in a list or alone, with or without amounts and payments, new or old."""
@@ -154,7 +196,7 @@ def replace_invoice(item: Any) -> tuple[object, ...]:
     return (item.invoice.number, item.standing.paid_minor, item.standing.due_minor, item.credited_minor, item.state)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_what_was_read_then_is_read_again(data: Any) -> None:
     """As of each earlier instant, balance, documents, list and credit are those that were read at that instant; and they add up."""
@@ -186,17 +228,22 @@ def by_hand(connection: Any, story: Story, moment: Moment) -> dict[str, dict[str
     """A balance computed plainly from all rows: which count, what each document has due, and the sums."""
     as_of_us = moment.as_of_us if moment.as_of_us is not None else 2**62
     on = str(moment.on) if moment.on else "9999"
-    rows = {table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in ("invoice", "payment", "allocation", "enrichment")}
+    rows = {table: [dict(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in TABLES}
     invoices = {row["invoice_id"]: row for row in rows["invoice"] if row["recorded_at_us"] <= as_of_us and row["issue_date"] <= on}
+    reversed_ids = {row["payment_id"] for row in rows["reversal"] if row["recorded_at_us"] <= as_of_us and row["reversed_on"] <= on}
     payments = {row["payment_id"]: row for row in rows["payment"] if row["recorded_at_us"] <= as_of_us and row["paid_on"] <= on}
+    payments = {payment_id: row for payment_id, row in payments.items() if payment_id not in reversed_ids}
     for row in rows["enrichment"]:
         if row["invoice_id"] in invoices and row["recorded_at_us"] <= as_of_us:
             invoices[row["invoice_id"]][row["term"]] = json.loads(row["value"])
     counted = [
         row
         for row in rows["allocation"]
-        if row["recorded_at_us"] <= as_of_us and row["invoice_id"] in invoices and (row["payment_id"] in payments or row["credit_note_id"] in invoices)
+        if row["recorded_at_us"] <= as_of_us
+        and row["invoice_id"] in invoices
+        and (row["payment_id"] in payments or (row["credit_note_id"] in invoices and row["allocated_on"] <= on))
     ]
+    refunds = [row for row in rows["refund"] if row["recorded_at_us"] <= as_of_us and row["refunded_on"] <= on]
     today = str(moment.on or legal_date(story.now_us if moment.as_of_us is None else moment.as_of_us, ZONE))
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in invoices.values():
@@ -204,6 +251,7 @@ def by_hand(connection: Any, story: Story, moment: Moment) -> dict[str, dict[str
             continue
         add, total = sums[row["currency"]], row["total_with_vat_minor"]
         settled = [item["amount_minor"] for item in counted if row["invoice_id"] in (item["invoice_id"], item["credit_note_id"])]
+        settled += [item["amount_minor"] for item in refunds if item["credit_note_id"] == row["invoice_id"]]
         is_observed, paid, due = observed(connection, row["invoice_id"], as_of_us, moment.on) if row["origin"] == "recorded" else (False, None, None)
         if not is_observed and (row["origin"] == "issued" or settled):
             due = total - sum(settled)
@@ -216,13 +264,23 @@ def by_hand(connection: Any, story: Story, moment: Moment) -> dict[str, dict[str
             add["paid_elsewhere_minor"] += paid or 0
             add["due_minor"] += due or 0
             add["overdue_minor"] += due if due and due > 0 and row["due_date"] and row["due_date"] < today else 0
+    add_money(sums, invoices, payments, counted, refunds)
+    return {currency: {term: value for term in TERMS if (value := found.get(term))} for currency, found in sums.items()}
+
+
+def add_money(sums: Any, invoices: Any, payments: Any, counted: Any, refunds: Any) -> None:
+    """What payments settled, what is left of them, and what went back."""
     for payment_id, row in payments.items():
         used = sum(item["amount_minor"] for item in counted if item["payment_id"] == payment_id)
+        back = sum(item["amount_minor"] for item in refunds if item["payment_id"] == payment_id)
         if used:
             sums[row["currency"]]["paid_minor"] += used
-        if row["amount_minor"] > used:
-            sums[row["currency"]]["payments_minor"] += row["amount_minor"] - used
-    return {currency: {term: value for term in TERMS if (value := found.get(term))} for currency, found in sums.items()}
+        if row["amount_minor"] > used + back:
+            sums[row["currency"]]["payments_minor"] += row["amount_minor"] - used - back
+    for row in refunds:
+        source = payments.get(row["payment_id"]) or invoices.get(row["credit_note_id"])
+        if source:
+            sums[source["currency"]]["refunded_minor"] += row["amount_minor"]
 
 
 def credited_by_hand(connection: Any, moment: Moment) -> dict[int, int]:

@@ -214,13 +214,14 @@ def test_money_is_found_along_indexes(ledger: Any) -> None:
     connection = ledger.books.storage._connect()
     statements = load_statements()
     left = "\n".join(statements[name] for name in ("payment_left", "payment_left_for_pro_forma", "left_order"))
+    parts = ["allocation_of_invoice", "allocation_now", "allocation_of_credit_note", "refund_of_credit_note"]
+    settled = "\n".join(statements[name] for name in parts)
     parameters = {"account_id": 1, "pro_forma_id": 1, "invoice_id": 1, "payment_id": 1, "as_of_us": 1, "on_date": "2024-01-01"}
     for sql, index in (
         (left, "payment_pro_forma"),
-        (statements["allocation_of_invoice"], "allocation_invoice"),
-        (statements["allocation_of_invoice"], "allocation_credit_note"),
-        (statements["allocation_of_invoice"], "refund_credit_note"),
-        (statements["allocation_of_invoice_moment"], "allocation_credit_note"),
+        (settled, "allocation_invoice"),
+        (settled, "allocation_credit_note"),
+        (settled, "refund_credit_note"),
         (statements["payment_used"], "refund_payment"),
         (statements["payment_settled"], "allocation_payment"),
         (statements["invoice_of_pro_forma"], "invoice_pro_forma"),

@@ -88,3 +88,93 @@ def _harmless(text: str) -> str:
 def shown(amount_minor: int | None, currency: Currency) -> str:
     """An amount for people; unknown is not zero."""
     return "unknown" if amount_minor is None else currency.format(amount_minor)
+
+
+def instant(at_us: int | None) -> str | None:
+    """An instant as ISO 8601 in UTC."""
+    return None if at_us is None else f"{to_datetime(at_us):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def invoice_json(invoice: Invoice, standing: Standing, *, state: State | None, provider: str, is_test: bool, account: str, whole: bool) -> dict[str, Any]:
+    """A document with the names of EN 16931; `whole` adds parties, lines and VAT breakdown."""
+    money = invoice.currency
+    head: dict[str, Any] = {
+        "id": invoice.id,
+        "provider": provider,
+        "is_test": is_test,
+        "account": account,
+        "wire_id": invoice.wire_id,
+        "origin": invoice.origin.value,
+        "type_code": invoice.type_code.value if invoice.type_code else None,
+        "number": invoice.number,
+        "issue_date": invoice.issue_date.isoformat(),
+        "created_at": instant(invoice.created_at_us),
+        "currency": money.code,
+        "total_without_vat": amount(invoice.total_without_vat_minor, money),
+        "vat_total": amount(invoice.vat_total_minor, money),
+        "total_with_vat": amount(invoice.total_with_vat_minor, money),
+        "paid_amount": amount(standing.paid_minor, money),
+        "amount_due": amount(standing.due_minor, money),
+        "state": state,
+        "order_ids": invoice.order_ids,
+    }
+    if not whole:
+        return head
+    preceding = invoice.preceding_invoice
+    return head | {
+        "series": invoice.series,
+        "source_type": invoice.source_type,
+        "price_basis": invoice.price_basis,
+        "seller": invoice.seller.to_mapping() if invoice.seller else None,
+        "buyer": invoice.buyer.to_mapping() if invoice.buyer else None,
+        "due_date": _day(invoice.due_date),
+        "tax_point_date": _day(invoice.tax_point_date),
+        "preceding_invoice": {"number": preceding.number, "issue_date": _day(preceding.issue_date), "id": preceding.invoice_id} if preceding else None,
+        "pro_forma_id": invoice.pro_forma_id,
+        "note": invoice.note,
+        "payment_terms": invoice.payment_terms,
+        "override_reason": invoice.override_reason,
+        "tax_country": invoice.tax_country,
+        "vat_rate": invoice.vat_rate,
+        "lines": None if invoice.lines is None else [_line_json(line, money) for line in invoice.lines],
+        "allowances_charges": [_adjustment_json(item, money) for item in invoice.allowances_charges],
+        "vat_breakdown": [_breakdown_json(group, money) for group in invoice.vat_breakdown],
+        "payments": None
+        if standing.settlements is None
+        else [{"amount": amount(item.amount_minor, money), "paid_at": instant(item.paid_at_us)} for item in standing.settlements],
+    }
+
+
+def _line_json(line: InvoiceLine, money: Currency) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "item_id": line.item_id,
+        "quantity": Decimal(canonical(line.quantity)),
+        "unit_code": line.unit_code,
+        "unit_price": Decimal(canonical(line.unit_price)),
+        "line_total": amount(line.line_total_minor, money),
+        "net_amount": amount(line.net_amount_minor, money),
+        "vat_category": line.vat.category if line.vat else None,
+        "vat_rate": line.vat.rate if line.vat else None,
+        "period": {"start": _day(line.period.start), "end": _day(line.period.end)} if line.period else None,
+        "order_id": line.order_id,
+        "allowances_charges": [_adjustment_json(item, money) for item in line.allowances_charges],
+    }
+
+
+def _adjustment_json(item: AllowanceCharge, money: Currency) -> dict[str, Any]:
+    return {"charge": item.is_charge, "amount": amount(item.amount_minor, money), "reason": item.reason}
+
+
+def _breakdown_json(group: VatBreakdown, money: Currency) -> dict[str, Any]:
+    return {
+        "vat_category": group.category,
+        "vat_rate": group.rate,
+        "taxable_amount": amount(group.taxable_amount_minor, money),
+        "tax_amount": amount(group.tax_amount_minor, money),
+        "exemption_reason": group.exemption_reason,
+    }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None

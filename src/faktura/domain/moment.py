@@ -12,13 +12,14 @@ from faktura.domain.calendar import legal_date
 class Moment:
     """Which facts count. Nothing given: all that are recorded; both given: those that keep both.
 
-    An allocation counts where itself, the payment or credit note it comes from and the document it settles all do.
+    An allocation counts where itself, the payment or credit note it comes from and the document it settles all do; a
+    payment until its reversal counts.
     """
 
     as_of_us: int | None = None
     """Facts recorded up to and including this instant: the books as they were then."""
     on: date | None = None
-    """Documents issued, payments made and credit notes allocated by this date: the books by value date, as they are known."""
+    """Documents issued, payments made, refunded or reversed and credit notes allocated by this date: the books by value date, as they are known."""
 
     @property
     def is_now(self) -> bool:

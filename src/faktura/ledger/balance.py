@@ -21,8 +21,8 @@ from faktura.ledger.standing import current_standing, observed_standing
 class Balance:
     """An account's sums in one currency, in minor units.
 
-    Pro-formas are not owed and do not count. Of an account whose documents were all issued here,
-    due - credit_notes = invoiced - credited - paid + refunded.
+    Pro-formas are not owed and do not count. Of an account whose documents were all issued here, due - credit_notes is
+    invoiced - credited - paid, and what was refunded of credit notes.
     """
 
     currency: Currency
@@ -36,14 +36,16 @@ class Balance:
     """What was given back of credit notes."""
     paid_elsewhere_minor: int = 0
     """What the sources of recorded invoices and debit notes showed as paid."""
+    refunded_minor: int = 0
+    """What went back to the buyer, of payments and of credit notes."""
     due_minor: int = 0
     """What is due of invoices and debit notes, as far as it is known."""
     overdue_minor: int = 0
     """What of it is due after its due date."""
     credit_notes_minor: int = 0
-    """What credit notes have not settled: owed to the buyer."""
+    """What of credit notes is neither allocated nor refunded: owed to the buyer."""
     payments_minor: int = 0
-    """What of payments has settled nothing yet: owed to the buyer."""
+    """What of payments is neither allocated nor refunded: owed to the buyer."""
     unknown_count: int = 0
     """Documents whose type or amount due nobody said. None of it is in `due_minor`."""
 
@@ -70,10 +72,11 @@ def balance(books: Books, *, account_id: int, moment: Moment = NOW) -> list[Bala
             _add(sums[document.currency], document, standing, observed, today)
         for currency, amount_minor in tx.payments.paid_sums(account_id, moment):
             sums[currency]["paid_minor"] += amount_minor
-        for currency, amount_minor in tx.payments.refunded_sums(account_id, moment):
+        for currency, amount_minor in tx.payments.refund_sums(account_id, moment):
             sums[currency]["refunded_minor"] += amount_minor
         for left in tx.payments.credit(account_id, moment):
-            sums[left.currency]["payments_minor"] += left.credit_minor if left.payment_id else 0
+            if left.payment_id is not None:
+                sums[left.currency]["payments_minor"] += left.credit_minor
     return [Balance(currency=currency, **sums[currency]) for currency in sorted(sums, key=lambda item: item.code)]
 
 

@@ -43,19 +43,6 @@ def current_standing(tx: Transaction, invoice: Settled, provider: Provider, mome
     return settle(invoice.total_with_vat_minor, settlements)
 
 
-def _asked_for(tx: Transaction, pro_forma: Settled, moment: Moment) -> list[tuple[int, date]]:
-    """What came in for a pro-forma: once it is invoiced, what settles the invoice; until then, the money that is meant for it.
-
-    That money is credit of the account. What of it went elsewhere, or is more than was asked for, is not shown here.
-    """
-    invoice_id = tx.invoices.of_pro_forma(pro_forma.account_id, pro_forma.id)
-    if invoice_id is not None and (moment.is_now or tx.invoices.get(pro_forma.account_id, invoice_id, moment) is not None):
-        return tx.payments.settlements(pro_forma.account_id, invoice_id, moment)
-    prepaid = tx.payments.prepaid(pro_forma.account_id, pro_forma.id, moment)
-    parts = allocate(pro_forma.total_with_vat_minor or 0, [item.credit_minor for item in prepaid])
-    return [(part, item.paid_on) for part, item in zip(parts, prepaid, strict=True) if part]
-
-
 def observed_standing(tx: Transaction, invoice: Settled, provider: Provider, moment: Moment = NOW) -> Standing | None:
     """What its source last showed as paid and due of a recorded document; None where it never did, or not by then.
 
@@ -77,6 +64,19 @@ def observed_standing(tx: Transaction, invoice: Settled, provider: Provider, mom
         due_minor=None if observed.due_minor is None else observed.due_minor + later_minor,
         settlements=dated,
     )
+
+
+def _asked_for(tx: Transaction, pro_forma: Settled, moment: Moment) -> list[tuple[int, date]]:
+    """What came in for a pro-forma: once it is invoiced, what settles the invoice; until then, the money that is meant for it.
+
+    That money is credit of the account. What of it went elsewhere, or is more than was asked for, is not shown here.
+    """
+    invoice_id = tx.invoices.of_pro_forma(pro_forma.account_id, pro_forma.id)
+    if invoice_id is not None and (moment.is_now or tx.invoices.get(pro_forma.account_id, invoice_id, moment) is not None):
+        return tx.payments.settlements(pro_forma.account_id, invoice_id, moment)
+    prepaid = tx.payments.prepaid(pro_forma.account_id, pro_forma.id, moment)
+    parts = allocate(pro_forma.total_with_vat_minor or 0, [item.credit_minor for item in prepaid])
+    return [(part, item.paid_on) for part, item in zip(parts, prepaid, strict=True) if part]
 
 
 def render(dialect: Dialect, invoice: Invoice, standing: Standing, provider: Provider, *, ordinal: int | None = None) -> ListingRow:

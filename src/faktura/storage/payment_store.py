@@ -78,16 +78,24 @@ class PaymentRows:
         )
 
     def settlements(self, account_id: int, invoice_id: int, moment: Moment = NOW) -> list[tuple[int, date]]:
-        """Amount and value date of what settles a document, or of what a credit note settled and gave back, as far as it counts at a moment.
+        """Amount and value date of what settles a document, or of what a credit note settled and gave back; in the order of their writing.
 
-        All that says what is paid and due, now or at another moment, is read here; in the order of its writing.
+        Only what counts at the moment. All that says what is paid and due, now or then, is read here.
         """
-        key = {"account_id": account_id, "invoice_id": invoice_id}
+        key: dict[str, object] = {"account_id": account_id, "invoice_id": invoice_id}
         if moment.is_now:
-            rows = self._driver.all("allocation_of_invoice", **key)
+            names = ["allocation_of_invoice", "allocation_now", "allocation_of_credit_note", "refund_of_credit_note"]
         else:
-            rows = self._driver.all("allocation_of_invoice_moment", **key, **moment_row(moment))
+            names = ["allocation_of_invoice", "allocation_moment", "allocation_of_credit_note", "allocation_of_credit_note_moment"]
+            names += ["refund_of_credit_note", "refund_moment"]
+            key |= moment_row(moment)
+        rows = self._driver.assemble(names, **key)
         return [(row["amount_minor"], date.fromisoformat(row["paid_on"])) for row in sorted(rows, key=itemgetter("place"))]
+
+    def refund_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
+        """What went back of the account's payments and credit notes, by currency."""
+        rows = self._driver.assemble(["refund_sums", "refund_moment", "refund_sums_group"], account_id=account_id, **moment_row(moment))
+        return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
 
     def paid_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
         """What the account's payments have settled, by currency."""
@@ -143,12 +151,13 @@ class PaymentRows:
         return self._driver.one("refund_repeated", **key) is not None
 
     def credit(self, account_id: int, moment: Moment = NOW) -> list[PaymentCredit]:
-        """Payments and credit notes that are not used up, oldest first."""
+        """Payments and credit notes that are not used up at a moment, oldest first."""
         return self._left("payment_left", "credit_note_left", "left_order", account_id=account_id, **moment_row(moment))
 
     def prepaid(self, account_id: int, pro_forma_id: int, moment: Moment = NOW) -> list[PaymentCredit]:
         """What is left of the payments that are meant for a pro-forma, oldest first."""
-        return self._left("payment_left", "payment_left_for_pro_forma", "left_order", account_id=account_id, pro_forma_id=pro_forma_id, **moment_row(moment))
+        key = {"account_id": account_id, "pro_forma_id": pro_forma_id} | moment_row(moment)
+        return self._left("payment_left", "payment_left_for_pro_forma", "left_order", **key)
 
     def _left(self, *names: str, **parameters: object) -> list[PaymentCredit]:
         return [

@@ -238,35 +238,39 @@ SELECT
 SELECT invoice_id FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: payment_left
--- What is left of payments that count at a moment; fragments narrow it, or add what is left of credit notes. A part counts as used
--- where the document that it settles counts.
+-- What is left of payments that count at a moment; fragments narrow it, or add what is left of credit notes.
 SELECT p.payment_id AS place, p.payment_id, CAST(NULL AS BIGINT) AS credit_note_id, p.pro_forma_id, p.currency, p.paid_on, CAST(p.amount_minor
-  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id
-    AND al.recorded_at_us <= :as_of_us AND EXISTS (
-    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-  )), 0)
-  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id
-    AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date), 0) AS BIGINT) AS credit_minor
+  - COALESCE((
+    SELECT SUM(al.amount_minor) FROM allocation al JOIN invoice i ON i.account_id = al.account_id AND i.invoice_id = al.invoice_id
+    WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id
+      AND al.recorded_at_us <= :as_of_us AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+  ), 0)
+  - COALESCE((
+    SELECT SUM(rf.amount_minor) FROM refund rf
+    WHERE rf.account_id = p.account_id AND rf.payment_id = p.payment_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+  ), 0) AS BIGINT) AS credit_minor
 FROM payment p
-LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
-WHERE p.account_id = :account_id AND rv.payment_id IS NULL AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
+LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id
+WHERE p.account_id = :account_id AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
+  AND (rv.payment_id IS NULL OR rv.recorded_at_us > :as_of_us OR rv.reversed_on > :on_date)
 
 -- name: payment_left_for_pro_forma
 AND p.pro_forma_id = :pro_forma_id
 
 -- name: credit_note_left
 UNION ALL
-SELECT i.invoice_id, CAST(NULL AS BIGINT), i.invoice_id, CAST(NULL AS BIGINT), i.currency, i.issue_date, CAST(i.total_with_vat_minor
-  - COALESCE((SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = i.account_id AND al.credit_note_id = i.invoice_id
-    AND al.allocated_on <= :on_date AND al.recorded_at_us <= :as_of_us AND EXISTS (
-    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-  )), 0)
-  - COALESCE((SELECT SUM(rf.amount_minor) FROM refund rf WHERE rf.account_id = i.account_id AND rf.credit_note_id = i.invoice_id
-    AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date), 0) AS BIGINT)
-FROM invoice i
-WHERE i.account_id = :account_id AND i.type_code = 381 AND i.origin = 'issued' AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+SELECT n.invoice_id, CAST(NULL AS BIGINT), n.invoice_id, CAST(NULL AS BIGINT), n.currency, n.issue_date, CAST(n.total_with_vat_minor
+  - COALESCE((
+    SELECT SUM(al.amount_minor) FROM allocation al JOIN invoice i ON i.account_id = al.account_id AND i.invoice_id = al.invoice_id
+    WHERE al.account_id = n.account_id AND al.credit_note_id = n.invoice_id
+      AND al.recorded_at_us <= :as_of_us AND al.allocated_on <= :on_date AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
+  ), 0)
+  - COALESCE((
+    SELECT SUM(rf.amount_minor) FROM refund rf
+    WHERE rf.account_id = n.account_id AND rf.credit_note_id = n.invoice_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+  ), 0) AS BIGINT)
+FROM invoice n
+WHERE n.account_id = :account_id AND n.type_code = 381 AND n.origin = 'issued' AND n.recorded_at_us <= :as_of_us AND n.issue_date <= :on_date
 
 -- name: left_order
 ORDER BY place
@@ -287,25 +291,27 @@ VALUES (:account_id, :reversal_id, :payment_id, :reversed_on, :reason, :recorded
 SELECT * FROM reversal WHERE account_id = :account_id AND payment_id = :payment_id;
 
 -- name: payment_sums
--- What payments have settled at a moment, by currency.
+-- What payments have settled, by currency.
 SELECT p.currency, CAST(SUM(al.amount_minor) AS BIGINT) AS amount_minor
-FROM allocation al
-JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
-LEFT JOIN reversal rv ON rv.account_id = p.account_id AND rv.payment_id = p.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
-WHERE al.account_id = :account_id AND rv.payment_id IS NULL AND p.recorded_at_us <= :as_of_us AND p.paid_on <= :on_date
-  AND al.recorded_at_us <= :as_of_us AND EXISTS (
-    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-  )
+FROM allocation al JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
+WHERE al.account_id = :account_id
+
+-- name: payment_sums_group
 GROUP BY p.currency ORDER BY p.currency;
 
 -- name: refund_sums
--- What was given back of credit notes at a moment, by currency.
-SELECT i.currency, CAST(SUM(rf.amount_minor) AS BIGINT) AS amount_minor
-FROM refund rf JOIN invoice i ON i.account_id = rf.account_id AND i.invoice_id = rf.credit_note_id
-WHERE rf.account_id = :account_id AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
-  AND i.recorded_at_us <= :as_of_us AND i.issue_date <= :on_date
-GROUP BY i.currency ORDER BY i.currency;
+SELECT COALESCE(p.currency, i.currency) AS currency, CAST(SUM(rf.amount_minor) AS BIGINT) AS amount_minor
+FROM refund rf
+LEFT JOIN payment p ON p.account_id = rf.account_id AND p.payment_id = rf.payment_id
+LEFT JOIN invoice i ON i.account_id = rf.account_id AND i.invoice_id = rf.credit_note_id
+WHERE rf.account_id = :account_id AND COALESCE(p.recorded_at_us, i.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, i.issue_date) <= :on_date
+
+-- name: refund_moment
+AND rf.recorded_at_us <= :as_of_us AND rf.refunded_on <= :on_date
+
+-- name: refund_sums_group
+GROUP BY COALESCE(p.currency, i.currency) ORDER BY COALESCE(p.currency, i.currency);
 
 -- name: allocation_insert
 INSERT INTO allocation (account_id, allocation_id, invoice_id, payment_id, credit_note_id, amount_minor, allocated_on, recorded_at_us)
@@ -317,33 +323,33 @@ VALUES (:account_id, :allocation_id, :invoice_id, :payment_id, :credit_note_id, 
 SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
 FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
 LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
-WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id AND rv.payment_id IS NULL
-UNION ALL
-SELECT allocation_id, amount_minor, allocated_on FROM allocation WHERE account_id = :account_id AND credit_note_id = :invoice_id
-UNION ALL
-SELECT refund_id, amount_minor, refunded_on FROM refund WHERE account_id = :account_id AND credit_note_id = :invoice_id;
+WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id
 
--- name: allocation_of_invoice_moment
--- The same at a moment: an allocation counts where itself, what it comes from and what it settles all do.
-SELECT al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
-FROM allocation al LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
-LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id AND rv.recorded_at_us <= :as_of_us AND rv.reversed_on <= :on_date
-WHERE al.account_id = :account_id AND al.invoice_id = :invoice_id AND rv.payment_id IS NULL
-  AND COALESCE(p.recorded_at_us, al.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, al.allocated_on) <= :on_date
-  AND al.recorded_at_us <= :as_of_us AND EXISTS (
-    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-  )
+-- name: allocation_now
+AND rv.payment_id IS NULL
+
+-- name: allocation_moment
+-- An allocation counts where itself, what it comes from and what it settles all do, and its payment is not reversed by then.
+AND al.recorded_at_us <= :as_of_us AND COALESCE(p.recorded_at_us, al.recorded_at_us) <= :as_of_us AND COALESCE(p.paid_on, al.allocated_on) <= :on_date
+AND (rv.payment_id IS NULL OR rv.recorded_at_us > :as_of_us OR rv.reversed_on > :on_date)
+AND EXISTS (
+  SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+    AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+)
+
+-- name: allocation_of_credit_note
 UNION ALL
-SELECT al.allocation_id, al.amount_minor, al.allocated_on FROM allocation al
-WHERE al.account_id = :account_id AND al.credit_note_id = :invoice_id AND al.allocated_on <= :on_date
-  AND al.recorded_at_us <= :as_of_us AND EXISTS (
-    SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
-      AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
-  )
+SELECT al.allocation_id, al.amount_minor, al.allocated_on FROM allocation al WHERE al.account_id = :account_id AND al.credit_note_id = :invoice_id
+
+-- name: allocation_of_credit_note_moment
+AND al.recorded_at_us <= :as_of_us AND al.allocated_on <= :on_date AND EXISTS (
+  SELECT 1 FROM invoice settled WHERE settled.account_id = al.account_id AND settled.invoice_id = al.invoice_id
+    AND settled.recorded_at_us <= :as_of_us AND settled.issue_date <= :on_date
+)
+
+-- name: refund_of_credit_note
 UNION ALL
-SELECT refund_id, amount_minor, refunded_on FROM refund
-WHERE account_id = :account_id AND credit_note_id = :invoice_id AND recorded_at_us <= :as_of_us AND refunded_on <= :on_date;
+SELECT rf.refund_id, rf.amount_minor, rf.refunded_on FROM refund rf WHERE rf.account_id = :account_id AND rf.credit_note_id = :invoice_id
 
 -- name: source_insert
 INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_at_us, recorded_at_us)
