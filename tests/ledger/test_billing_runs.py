@@ -13,7 +13,6 @@ from tests.conftest import Ledger
 from faktura.domain.errors import LedgerBusyError
 from faktura.ledger import billing, billing_runs
 from faktura.ledger.billing_runs import LEASE_US, RECEIVING_LEASE_US, LeaseLostError, accept_run, begin_run, receive_items, work_off, work_waiting
-from faktura.ledger.listing_query import list_invoices
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Storage, Transaction
 from faktura.ledger.selection import Selection

@@ -84,8 +84,7 @@ def invoice_list(
         found = stack.enter_context(closing(listed))
         if as_json:
             for item in found:
-                names = {"provider": item.provider, "account": item.account}
-                print_json(invoice_json(item.invoice, item.standing, state=item.state, is_test=item.is_test, **names, whole=False))
+                print_json(invoice_head(item.invoice, item.standing, state=item.state, provider=item.provider, is_test=item.is_test, account=item.account))
             return
         columns = ["id", "provider", "account", "type", "number", "issue date", "total", "due"]
         rows = [_row(item) for item in found]
@@ -199,8 +198,8 @@ def _read_document(file: Path) -> object:
 def _show(statement: Statement, *, as_json: bool) -> None:
     invoice, standing, owner = statement.invoice, statement.standing, statement.provider
     if as_json:
-        names = {"provider": owner.name, "account": statement.account.reference}
-        print_json(invoice_json(invoice, standing, state=statement.state, is_test=owner.is_test, **names, whole=True))
+        head = invoice_head(invoice, standing, state=statement.state, provider=owner.name, is_test=owner.is_test, account=statement.account.reference)
+        print_json(head | invoice_body(invoice, standing))
         return
     money = invoice.currency
     label = invoice.type_code.label if invoice.type_code else invoice.source_type

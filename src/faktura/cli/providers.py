@@ -9,15 +9,14 @@ from typing import Annotated
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
-from faktura.cli.balances import balance_json, print_balances
-from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, instant, moment, print_json, print_table
-from faktura.domain.calendar import MICROSECONDS, midnight, parse_date
+from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.provider import Account, Provider, Token
+from faktura.domain.provider import Provider, Token
 from faktura.ledger.accounts import (
     MANAGEMENT_SCOPES,
     add_provider,
@@ -27,7 +26,6 @@ from faktura.ledger.accounts import (
     set_provider,
     set_series,
 )
-from faktura.ledger.balance import balance
 
 providers = typer.Typer(no_args_is_help=True, help="Providers: who issues invoices, in which dialect.")
 series = typer.Typer(no_args_is_help=True, help="Number series of a provider.")
@@ -124,96 +122,6 @@ def provider_list(as_json: Annotated[bool, JsonOption] = False) -> None:
     with books() as opened, opened.storage.reading() as tx:
         found = tx.providers.all()
     _show_providers(found, as_json=as_json)
-
-
-@accounts.command("add")
-def account_add(
-    provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    reference: Annotated[str, typer.Argument(help="The provider's own name for the customer.")],
-    name: Annotated[str | None, typer.Option(help="The buyer's name (BT-44); without it documents must bring their buyer.")] = None,
-    country: Annotated[str | None, typer.Option(help="ISO 3166-1 code (BT-55).")] = None,
-    vat_id: Annotated[str | None, typer.Option(help="With country prefix (BT-48).")] = None,
-    registration_id: Annotated[str | None, typer.Option(help="Company register number, such as the EIK (BT-47).")] = None,
-    street: Annotated[str | None, typer.Option()] = None,
-    city: Annotated[str | None, typer.Option()] = None,
-    post_code: Annotated[str | None, typer.Option()] = None,
-    email: Annotated[str | None, typer.Option()] = None,
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Add an account.
-
-    Example: faktura account add vps 17850 --name "Primer EOOD" --country BG
-    """
-    details = {"country": country, "vat_id": vat_id, "registration_id": registration_id, "street": street, "city": city}
-    details |= {"post_code": post_code, "email": email}
-    if name is None and any(details.values()):
-        raise SettingError("a buyer needs a --name")
-    buyer = Party(name=name, **details) if name else None
-    with books() as opened:
-        account = add_account(opened, provider=provider, reference=reference, buyer=buyer)
-    _show_accounts([account], as_json=as_json)
-
-
-@accounts.command("list")
-def account_list(provider: Annotated[str, typer.Argument(help="The provider's name.")], as_json: Annotated[bool, JsonOption] = False) -> None:
-    """List a provider's accounts, with how many documents each one's API list has.
-
-    Example: faktura account list vps
-    """
-    with books() as opened, opened.storage.reading() as tx:
-        found = tx.accounts.all(find_provider(tx, provider).id)
-    _show_accounts(found, as_json=as_json)
-
-
-@accounts.command("show")
-def account_show(
-    provider: Annotated[str, typer.Argument(help="The provider's name.")],
-    reference: Annotated[str, typer.Argument(help="The account's reference.")],
-    as_of: AsOf = None,
-    on: On = None,
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Show an account, its balance in each currency, and what is left of its payments and credit notes; now or as they stood earlier.
-
-    Example: faktura account show vps 17850 --on 2024-12-31
-    """
-    when = moment(as_of, on)
-    with books() as opened:
-        with opened.storage.reading() as tx:
-            account = find_account(tx, find_provider(tx, provider), reference)
-            credit = tx.payments.credit(account.id, when)
-        balances = balance(opened, account_id=account.id, moment=when)
-    if as_json:
-        payments = [
-            {
-                "id": item.payment_id or item.credit_note_id,
-                "kind": "payment" if item.payment_id else "credit note",
-                "pro_forma_id": item.pro_forma_id,
-                "paid_on": item.paid_on.isoformat(),
-                "currency": item.currency.code,
-                "credit": item.currency.to_decimal(item.credit_minor),
-            }
-            for item in credit
-        ]
-        buyer = account.buyer.to_mapping() if account.buyer else None
-        head = {"id": account.id, "reference": account.reference, "listed": account.listed_total, "buyer": buyer}
-        print_json(head | {"balances": [balance_json(item) for item in balances], "credit": payments})
-        return
-    _show_accounts([account], as_json=False)
-    if balances:
-        print_balances(balances)
-    if credit:
-        rows = [
-            [
-                item.payment_id or item.credit_note_id,
-                "payment" if item.payment_id else "credit note",
-                item.pro_forma_id,
-                item.paid_on,
-                item.currency.format(item.credit_minor),
-            ]
-            for item in credit
-        ]
-        print_table(["id", "kind", "for pro-forma", "since", "credit"], rows, right=frozenset({"credit"}))
 
 
 @series.command("list")

@@ -32,8 +32,6 @@ class Balance:
     """Totals of credit notes."""
     paid_minor: int = 0
     """What payments kept here have settled."""
-    refunded_minor: int = 0
-    """What was given back of credit notes."""
     paid_elsewhere_minor: int = 0
     """What the sources of recorded invoices and debit notes showed as paid."""
     refunded_minor: int = 0

@@ -99,12 +99,7 @@ class PaymentRows:
 
     def paid_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
         """What the account's payments have settled, by currency."""
-        rows = self._driver.all("payment_sums", account_id=account_id, **moment_row(moment))
-        return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
-
-    def refunded_sums(self, account_id: int, moment: Moment = NOW) -> list[tuple[Currency, int]]:
-        """What was given back of the account's credit notes, by currency."""
-        rows = self._driver.all("refund_sums", account_id=account_id, **moment_row(moment))
+        rows = self._driver.assemble(["payment_sums", "allocation_moment", "payment_sums_group"], account_id=account_id, **moment_row(moment))
         return [(Currency(row["currency"]), int(row["amount_minor"])) for row in rows]
 
     def get(self, account_id: int, payment_id: int) -> Payment | None:
