@@ -11,7 +11,7 @@ from faktura.domain.money import Currency
 from faktura.domain.payment import Allocation, Payment, Refund, Reversal
 from faktura.ledger.ports import PaymentCredit
 from faktura.storage.driver import Driver
-from faktura.storage.rows import moment_row, to_payment, to_reversal
+from faktura.storage.rows import moment_row, to_allocation, to_payment, to_refund, to_reversal
 
 
 class PaymentRows:
@@ -107,9 +107,21 @@ class PaymentRows:
         row = self._driver.one("audit_payment", account_id=account_id, payment_id=payment_id)
         return None if row is None else to_payment(row)
 
-    def page(self, account_id: int, *, after: int, limit: int) -> list[Payment]:
-        """The account's payments after an id, oldest first."""
-        return [to_payment(row) for row in self._driver.all("payment_page", account_id=account_id, after=after, limit=limit)]
+    def page(self, *, account_id: int | None, after: int, before: int, limit: int) -> list[Payment]:
+        """Payments with ids between two, oldest first; of one account, or of whoever's ids they are."""
+        if account_id is None:
+            rows = self._driver.all("payment_page", after=after, before=before, limit=limit)
+        else:
+            rows = self._driver.all("payment_page_account", account_id=account_id, after=after, limit=limit)
+        return [to_payment(row) for row in rows]
+
+    def allocations(self, account_id: int, payment_id: int) -> list[Allocation]:
+        """What a payment was allocated to, oldest first."""
+        return [to_allocation(row) for row in self._driver.all("allocation_of_payment", account_id=account_id, payment_id=payment_id)]
+
+    def refunds(self, account_id: int, payment_id: int) -> list[Refund]:
+        """What of a payment went back, oldest first."""
+        return [to_refund(row) for row in self._driver.all("refund_of_payment", account_id=account_id, payment_id=payment_id)]
 
     def account_of(self, payment_id: int) -> int | None:
         """Whose payment that is. For operators only: a customer's request never asks without an account."""

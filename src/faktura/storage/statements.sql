@@ -713,7 +713,17 @@ SELECT * FROM account WHERE provider_id = :provider_id AND account_id > :after O
 UPDATE account SET buyer = :buyer WHERE account_id = :account_id;
 
 -- name: payment_page
+-- Ids of a provider are a range.
+SELECT * FROM payment WHERE payment_id > :after AND payment_id < :before ORDER BY payment_id LIMIT :limit;
+
+-- name: payment_page_account
 SELECT * FROM payment WHERE account_id = :account_id AND payment_id > :after ORDER BY payment_id LIMIT :limit;
+
+-- name: allocation_of_payment
+SELECT * FROM allocation WHERE account_id = :account_id AND payment_id = :payment_id ORDER BY allocation_id;
+
+-- name: refund_of_payment
+SELECT * FROM refund WHERE account_id = :account_id AND payment_id = :payment_id ORDER BY refund_id;
 
 -- name: draft_insert
 INSERT INTO draft (account_id, draft_id, document, revision, created_at_us, updated_at_us)

@@ -14,13 +14,17 @@ from litestar.openapi import OpenAPIConfig
 from faktura import __version__
 from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books
+from faktura.server.management.account_books import Balances, VatChecks
 from faktura.server.management.accounts import Accounts, Providers
 from faktura.server.management.call import BASE, authorize, provide_call
+from faktura.server.management.credit_notes import CreditNotes
 from faktura.server.management.drafts import Drafts
 from faktura.server.management.invoices import Invoices
 from faktura.server.management.journal import Journal
+from faktura.server.management.payments import Payments
 from faktura.server.management.problem import of_error, of_failure, of_http
 from faktura.server.management.reference import openapi_document, reference_page
+from faktura.server.management.reports import PeriodLocks, VatReports
 from faktura.server.management.runs import BillingRuns
 from faktura.server.management.series import NumberSeries
 from faktura.server.management.tokens import Tokens
@@ -30,7 +34,22 @@ BODY_BYTES_MAX = 8 * 1024 * 1024
 THREADS_MAX = 40
 """Calls wait in threads for the ledger's one writer; those that only read must still find one."""
 
-CONTROLLERS = (Providers, Accounts, Tokens, NumberSeries, Drafts, Invoices, BillingRuns, Journal)
+CONTROLLERS = (
+    Providers,
+    Accounts,
+    Balances,
+    VatChecks,
+    Tokens,
+    NumberSeries,
+    Drafts,
+    Invoices,
+    CreditNotes,
+    Payments,
+    BillingRuns,
+    VatReports,
+    PeriodLocks,
+    Journal,
+)
 
 
 def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None]) -> Litestar:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from litestar.dto import AbstractDTO
@@ -13,14 +14,19 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from faktura.documents import strict_json
+from faktura.domain.calendar import parse_date
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.money import parse_decimal
 from faktura.server.management.problem import BadRequestError, MediaTypeError
 
+ITEMS_MAX = 10_000
+"""How long a list of a body may be; a document has its own bound."""
 DEPTH_MAX = 32
 """How deep objects and lists may nest: a document needs five."""
 
 T = TypeVar("T")
+_READERS: dict[Any, Callable[[object], Any]] = {Decimal: parse_decimal, date: parse_date}
+"""What the ledger bounds more tightly than JSON does."""
 
 
 class Checked(AbstractDTO[T], Generic[T]):
@@ -109,21 +115,30 @@ def _look_through(value: object) -> None:
 
 def convert(kind: Any, value: object, path: str, faults: list[Fault]) -> Any:  # noqa: ANN401 - whatever the struct says
     """The value as a type of a body; what cannot be used goes to `faults`, and then None comes back."""
-    kind, value = _present(kind, value)
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct(kind, value, path, faults)
-    if get_origin(kind) is list:
-        if not isinstance(value, list):
-            faults.append(fault("type", path, "must be a list"))
-            return None
-        return [convert(get_args(kind)[0], item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    options = get_args(bare) if get_origin(bare) in {Union, types.UnionType} else ()
+    if type(None) in options:
+        return None if value is None else convert(next(option for option in options if option is not type(None)), value, path, faults)
+    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        return _struct(bare, value, path, faults)
+    if get_origin(bare) is list:
+        return _list(kind, bare, value, path, faults)
     try:
-        if kind is Decimal:
-            return parse_decimal(value)
-        return msgspec.convert(value, kind)
+        return _READERS[bare](value) if bare in _READERS else msgspec.convert(value, kind)
     except ValueError as error:  # msgspec.ValidationError is one
         faults.append(fault("value", path, str(error).replace("`", "")))
         return None
+
+
+def _list(kind: Any, bare: Any, value: object, path: str, faults: list[Fault]) -> list[Any] | None:  # noqa: ANN401
+    if not isinstance(value, list):
+        faults.append(fault("type", path, "must be a list"))
+        return None
+    least = max((meta.min_length or 0 for meta in getattr(kind, "__metadata__", ())), default=0)
+    if not least <= len(value) <= ITEMS_MAX:
+        faults.append(fault("value", path, f"must have {least} to {ITEMS_MAX} items"))
+        return None
+    return [convert(get_args(bare)[0], item, f"{path}[{index}]", faults) for index, item in enumerate(value)]
 
 
 def _struct(kind: type[msgspec.Struct], value: object, path: str, faults: list[Fault]) -> msgspec.Struct | None:
@@ -140,15 +155,6 @@ def _struct(kind: type[msgspec.Struct], value: object, path: str, faults: list[F
         elif field.required:
             faults.append(fault("missing", _join(path, name), "is missing"))
     return None if len(faults) > before else kind(**found)
-
-
-def _present(kind: Any, value: object) -> tuple[Any, object]:  # noqa: ANN401
-    """`X | None` without the None, unless it is None that was sent."""
-    if get_origin(kind) in {Union, types.UnionType}:
-        kinds = [option for option in get_args(kind) if option is not type(None)]
-        if len(kinds) < len(get_args(kind)):
-            return (type(None), None) if value is None else (kinds[0] if len(kinds) == 1 else Union[tuple(kinds)], value)  # noqa: UP007
-    return kind, value
 
 
 def _join(path: str, name: str) -> str:

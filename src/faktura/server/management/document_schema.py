@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from faktura.server.management.schema import Amount, Body, CurrencyCode, FaultResource, Id, LongText, Number, Page, PartyBody, Resource
+from faktura.server.management.schema import Amount, Body, Country, CurrencyCode, FaultResource, Id, LongText, Number, Page, PartyBody, Resource
 
 
 class PeriodBody(Body, frozen=True, kw_only=True):
@@ -63,6 +63,7 @@ class DocumentFields(Body, frozen=True, kw_only=True):
     note: LongText | None = None
     payment_terms: LongText | None = None
     override_reason: LongText | None = None
+    tax_country: Annotated[Country | None, Meta(description="Whose VAT is charged; what follows from the parties, where it is left out.")] = None
     total_without_vat: Number | None = None
     vat_total: Number | None = None
     total_with_vat: Number | None = None
@@ -185,7 +186,9 @@ class InvoiceResource(InvoiceHead, frozen=True, kw_only=True):
     preceding_invoice: dict[str, object] | None
     note: str | None
     payment_terms: str | None
+    pro_forma_id: int | None
     override_reason: str | None
+    tax_country: str | None
     vat_rate: Amount | None
     lines: list[LineResource] | None
     allowances_charges: list[dict[str, object]]
@@ -197,6 +200,13 @@ class InvoicePage(Page, frozen=True, kw_only=True):
     """Documents in the order asked for."""
 
     items: list[InvoiceHead]
+
+
+class ProFormaInvoiceBody(Body, frozen=True, kw_only=True):
+    """The dates of the invoice for a pro-forma; today and none, where they are left out."""
+
+    issue_date: date | None = None
+    due_date: date | None = None
 
 
 class CreditNoteBody(Body, frozen=True, kw_only=True):

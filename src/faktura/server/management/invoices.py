@@ -1,25 +1,32 @@
-"""Invoices, pro-formas, credit and debit notes: issued once, never changed."""
+"""Invoices, pro-formas, debit notes: issued once, never changed."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from litestar import Controller, Response, get, post
+from litestar.params import Parameter
 
 from faktura.documents.invoice_json import invoice_body, invoice_head
-from faktura.domain.errors import Fault, InvalidDocumentError, fault
-from faktura.domain.invoice import Invoice
+from faktura.domain.errors import Fault, InvalidDocumentError
+from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.moment import NOW, Moment
-from faktura.domain.money import parse_decimal
-from faktura.ledger.commands import credit, issue
+from faktura.domain.state import State
+from faktura.ledger.commands import issue
+from faktura.ledger.cursor import decode_cursor, encode_cursor
 from faktura.ledger.drafts import read_document
-from faktura.ledger.listing_query import document_state
+from faktura.ledger.listing_query import DocumentFilter, document_state, list_documents
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.pro_forma import invoice_pro_forma
+from faktura.ledger.queries import get_invoice
+from faktura.ledger.selection import DocumentSort
 from faktura.ledger.standing import current_standing
 from faktura.server.management.body import Checked, Document, convert
-from faktura.server.management.call import Call, answer, respond
-from faktura.server.management.document_schema import CreditNoteBody, InvoiceBody, InvoiceResource
+from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.document_schema import InvoiceBody, InvoicePage, InvoiceResource, ProFormaInvoiceBody
+from faktura.server.management.moments import AsOf, On, to_day, to_moment
+from faktura.server.management.page import Cursor, Limit
 from faktura.server.management.schema import Id
 
 
@@ -28,6 +35,46 @@ class Invoices(Controller):
 
     path = "/invoices"
     tags = ("Invoices",)
+
+    @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listInvoices", summary="Documents")
+    def list_invoices(  # noqa: PLR0913, PLR0917 - a filter each
+        self,
+        call: Call,
+        limit: Limit = 30,
+        cursor: Cursor = None,
+        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        number: Annotated[str | None, Parameter(query="number", max_length=255, description="Only of this number, in any case.")] = None,
+        type_code: Annotated[TypeCode | None, Parameter(query="type_code", description="325, 380, 381 or 383.")] = None,
+        in_state: Annotated[State | None, Parameter(query="state", description="As it is derived at the moment asked for.")] = None,
+        issued_from: Annotated[str | None, Parameter(query="issued_from", max_length=10, description="First issue date.")] = None,
+        issued_to: Annotated[str | None, Parameter(query="issued_to", max_length=10, description="Last issue date.")] = None,
+        order_id: Annotated[int | None, Parameter(query="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
+        sort: Annotated[DocumentSort, Parameter(query="sort", description="A minus sorts downwards; -id is newest first.")] = DocumentSort.NEWEST,
+        as_of: AsOf = None,
+        on: On = None,
+    ) -> Response[InvoicePage]:
+        """Pages stay what they are while documents are issued. A page may be short and yet have a next one."""
+        moment = to_moment(as_of, on)
+        filters = DocumentFilter(
+            account_id=account_id,
+            number=number,
+            type_codes=() if type_code is None else (type_code,),
+            state=in_state,
+            issued_from=to_day("issued_from", issued_from),
+            issued_to=to_day("issued_to", issued_to),
+            order_id=order_id,
+        )
+        with call.books.storage.reading() as tx:
+            provider = call.provider(tx).name
+        after = None if cursor is None else decode_cursor(cursor, provider=provider, filters=filters, sort=sort, moment=moment)
+        page = list_documents(call.books, provider=provider, filters=filters, sort=sort, after=after, limit=limit, moment=moment)
+        items = [
+            {"account_id": item.invoice.account_id}
+            | invoice_head(item.invoice, item.standing, state=item.state, provider=item.provider, is_test=item.is_test, account=item.account)
+            for item in page.items
+        ]
+        next_cursor = None if page.next_after is None else encode_cursor(page.next_after, provider=provider, filters=filters, sort=sort, moment=moment)
+        return respond(answer({"items": items, "next": next_cursor}))
 
     @post(
         "/",
@@ -54,31 +101,32 @@ class Invoices(Controller):
         return call.once(act)
 
     @get("/{invoice_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getInvoice", summary="A document")
-    def get_invoice(self, call: Call, invoice_id: int) -> Response[InvoiceResource]:
-        """As it was issued, and how it stands now."""
+    def get_invoice(self, call: Call, invoice_id: int, as_of: AsOf = None, on: On = None) -> Response[InvoiceResource]:
+        """As it was issued, and how it stands, now or at another moment."""
+        moment = to_moment(as_of, on)
         with call.books.storage.reading() as tx:
             invoice, _ = call.invoice(tx, invoice_id)
-            return respond(answer(invoice_resource(call, tx, invoice)))
+        then = invoice if moment.is_now else get_invoice(call.books, invoice_id=invoice_id, moment=moment).invoice
+        with call.books.storage.reading() as tx:
+            return respond(answer(invoice_resource(call, tx, then, moment)))
 
     @post(
-        "/{invoice_id:int}/credit-notes",
+        "/{invoice_id:int}/invoice",
         opt={"scope": "invoices:write"},
         sync_to_thread=True,
-        status_code=201,
-        dto=Checked[CreditNoteBody],
+        dto=Checked[ProFormaInvoiceBody],
         return_dto=None,
-        operation_id="creditInvoice",
-        summary="Issue a credit note",
+        operation_id="invoiceProForma",
+        summary="Issue the invoice for a pro-forma",
     )
-    def credit_invoice(self, call: Call, invoice_id: int, data: CreditNoteBody) -> Response[InvoiceResource]:
-        """For all of an invoice, or so much of its lines. It settles what is due; what is over is credit of the account."""
-        quantities = None if data.quantities is None else _quantities(data.quantities)
+    def invoice_pro_forma(self, call: Call, invoice_id: int, data: ProFormaInvoiceBody) -> Response[InvoiceResource]:
+        """A new document with its own number and date, linked to the pro-forma, settled by what was paid for it. Once: 409."""
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                invoice, account = call.invoice(tx, invoice_id)
-                note = credit(books, account_id=account.id, invoice_id=invoice.id, quantities=quantities, note=data.note)
-                return issued_answer(call, tx, note)
+                pro_forma, account = call.invoice(tx, invoice_id)
+                issued = invoice_pro_forma(books, account_id=account.id, pro_forma_id=pro_forma.id, issue_date=data.issue_date, due_date=data.due_date)
+                return issued_answer(call, tx, issued)
 
         return call.once(act)
 
@@ -89,23 +137,10 @@ def issued_answer(call: Call, tx: Transaction, invoice: Invoice) -> Answer:
 
 
 def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Moment = NOW) -> dict[str, Any]:
-    """A document as the API gives it: see schema.InvoiceResource."""
+    """A document as the API gives it: see document_schema.InvoiceResource."""
     provider, account = call.provider(tx), call.account(tx, invoice.account_id)
     standing = current_standing(tx, invoice, provider, moment)
     credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
     state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(call.books.clock(), provider.zone))
     head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
     return {"account_id": account.id, **head, **invoice_body(invoice, standing)}
-
-
-def _quantities(given: dict[str, Any]) -> dict[int, Any]:
-    """Line number -> quantity; InvalidDocumentError with each that is none."""
-    faults, found = [], {}
-    for line, quantity in given.items():
-        try:
-            found[int(line) if line.isascii() and line.isdigit() and len(line) < 7 else 0] = parse_decimal(quantity)  # noqa: PLR2004 - more digits than lines
-        except ValueError as error:
-            faults.append(fault("value", f"quantities.{line[:80]}", str(error)))
-    if faults:
-        raise InvalidDocumentError(faults)
-    return found

@@ -142,7 +142,7 @@ def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     faults: list[Fault] = []
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         faults = [fault("value", str(item.get("key", "")), str(item.get("message", "is not usable"))) for item in error.extra if isinstance(item, dict)]
-    detail = NotFoundError.__doc__ if error.status_code == 404 else None  # noqa: PLR2004
+    detail = {400: error.detail, 404: NotFoundError.__doc__}.get(error.status_code)
     return _response(error.status_code, "Every fault is listed." if faults else detail, faults, headers)
 
 
