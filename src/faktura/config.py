@@ -31,6 +31,8 @@ class Settings:
     default_provider: str | None = None
     """Who answers where neither token nor Host decides; otherwise the oldest provider."""
     access_log: bool = True
+    billing_lease_seconds: int = 60
+    """How long a billing run is left alone after its server last made progress with it."""
     actor: str = "operator"
     """Who the journal says did what commands do."""
 
@@ -42,6 +44,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         trusted_proxies=tuple(_network(text) for text in environment.get("FAKTURA_TRUSTED_PROXIES", "").split(",") if text.strip()),
         default_provider=environment.get("FAKTURA_DEFAULT_PROVIDER") or None,
         access_log=_switch("FAKTURA_ACCESS_LOG", environment.get("FAKTURA_ACCESS_LOG") or "on"),
+        billing_lease_seconds=_seconds("FAKTURA_BILLING_LEASE_SECONDS", environment.get("FAKTURA_BILLING_LEASE_SECONDS") or "60"),
         actor=environment.get("FAKTURA_ACTOR") or environment.get("USER") or "operator",
     )
 
@@ -69,6 +72,13 @@ def _network(text: str) -> Network:
     except ValueError as error:
         message = f"FAKTURA_TRUSTED_PROXIES: {text.strip()!r} is not an IP address or network"
         raise SettingError(message) from error
+
+
+def _seconds(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):  # noqa: PLR2004 - a day has five digits
+        message = f"{name} must be a number of seconds, not {text!r}"
+        raise SettingError(message)
+    return int(text)
 
 
 def _switch(name: str, text: str) -> bool:

@@ -12,7 +12,7 @@ from tests.conftest import Ledger
 
 from faktura.domain.errors import LedgerBusyError
 from faktura.ledger import billing, billing_runs
-from faktura.ledger.billing_runs import LEASE_US, RECEIVING_LEASE_US, LeaseLostError, accept_run, begin_run, receive_items, work_off, work_waiting
+from faktura.ledger.billing_runs import LEASE_US, RECEIVING_LEASE_US, Lease, LeaseLostError, accept_run, begin_run, receive_items, work_off, work_waiting
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Storage, Transaction
 from faktura.ledger.selection import Selection
@@ -164,7 +164,7 @@ def test_a_held_run_is_left_alone(ledger: Ledger, provider_id: int) -> None:
         tx.runs.set(replace(current, holder="first", leased_until_us=ledger.clock() + LEASE_US))
     assert work_waiting(ledger.books, holder="second", is_stopping=never) == 0
     with pytest.raises(LeaseLostError):
-        work_off(ledger.books, run, holder="second", is_stopping=never)
+        work_off(ledger.books, run, lease=Lease("second"), is_stopping=never)
     assert documents(ledger.books) == []
 
 

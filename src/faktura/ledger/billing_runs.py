@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from faktura.domain.errors import FakturaError, LedgerError, NotFoundError
@@ -29,6 +29,14 @@ _OUTCOMES = {
     BillingOutcome.BILLED_BEFORE: ItemOutcome.BILLED_BEFORE,
     BillingOutcome.ISSUED: ItemOutcome.ISSUED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on a run, and for how long others leave it alone after each progress."""
+
+    holder: str
+    length_us: int = LEASE_US
 
 
 class LeaseLostError(FakturaError):
@@ -89,7 +97,7 @@ def find_run(tx: Transaction, provider_id: int, run_id: int) -> BillingRun:
     return run
 
 
-def work_waiting(books: Books, *, holder: str, is_stopping: Callable[[], bool]) -> int:
+def work_waiting(books: Books, *, holder: str, is_stopping: Callable[[], bool], lease_us: int = LEASE_US) -> int:
     """Work off every run that waits, one after the other; how many were finished. Stops between two batches when asked to."""
     with books.storage.reading() as tx:
         waiting = tx.runs.waiting(books.clock())
@@ -101,56 +109,56 @@ def work_waiting(books: Books, *, holder: str, is_stopping: Callable[[], bool]) 
             drop_run(books, run)  # its sender went away long ago
             continue
         try:
-            finished += work_off(books, run, holder=holder, is_stopping=is_stopping)
+            finished += work_off(books, run, lease=Lease(holder, lease_us), is_stopping=is_stopping)
         except LeaseLostError:
             continue
     return finished
 
 
-def work_off(books: Books, run: BillingRun, *, holder: str, is_stopping: Callable[[], bool]) -> bool:
+def work_off(books: Books, run: BillingRun, *, lease: Lease, is_stopping: Callable[[], bool]) -> bool:
     """Check all items of a run, then issue those that are valid; whether it is done. LeaseLostError when another holds it."""
     run_books = replace(books, actor=run.actor)
-    run = _take_lease(books, run, holder)
+    run = _take_lease(books, run, lease)
     with books.storage.reading() as tx:
         provider = tx.providers.get(run.provider_id).name
     while items := _next_items(books, run, ItemOutcome.WAITING):
         if is_stopping():
-            return _release(books, run, holder)
+            return _release(books, run, lease.holder)
         reports = [validate_item(books, provider, _to_billing(item)) for item in items]
         with books.storage.writing() as tx:
-            run = _advance(tx, books, run, holder, RunState.CHECKING)
+            run = _advance(tx, books, run, lease, RunState.CHECKING)
             tx.runs.set_items(run, _outcomes(items, reports))
     while not run.is_dry_run and (items := _next_items(books, run, ItemOutcome.VALID)):
         if is_stopping():
-            return _release(books, run, holder)
-        _issue(run_books, run, holder, provider, items)
+            return _release(books, run, lease.holder)
+        _issue(run_books, run, lease, provider, items)
     with books.storage.writing() as tx:
-        done = replace(_advance(tx, books, run, holder, RunState.DONE), holder=None, leased_until_us=0)
+        done = replace(_advance(tx, books, run, lease, RunState.DONE), holder=None, leased_until_us=0)
         tx.runs.set(done)
         _journal(tx, run_books, done, "billing-run.done")
     return True
 
 
-def _issue(books: Books, run: BillingRun, holder: str, provider: str, items: Sequence[RunItem]) -> None:
+def _issue(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
     """A batch in one transaction; where that fails, each item on its own, so that one cannot stop the others, or the run, for ever."""
     try:
-        _issue_together(books, run, holder, provider, items)
+        _issue_together(books, run, lease, provider, items)
     except (LedgerError, LeaseLostError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever one item does, the others go on, and it is told
         if len(items) > 1:
             for item in items:
-                _issue(books, run, holder, provider, [item])
+                _issue(books, run, lease, provider, [item])
             return
         rule, message = ("LEDGER", str(error)) if isinstance(error, FakturaError) else ("INTERNAL", f"faktura failed on this item: {type(error).__name__}")
         refused = replace(items[0], outcome=ItemOutcome.REFUSED, faults=((rule, "", message),))
         with books.storage.writing() as tx:
-            tx.runs.set_items(_advance(tx, books, run, holder, RunState.ISSUING), [refused])
+            tx.runs.set_items(_advance(tx, books, run, lease, RunState.ISSUING), [refused])
 
 
-def _issue_together(books: Books, run: BillingRun, holder: str, provider: str, items: Sequence[RunItem]) -> None:
+def _issue_together(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
     with books.storage.writing() as tx:
-        current = _advance(tx, books, run, holder, RunState.ISSUING)
+        current = _advance(tx, books, run, lease, RunState.ISSUING)
         reports = issue_batch(joined(books, tx), provider, [_to_billing(item) for item in items])
         tx.runs.set_items(current, _outcomes(items, reports))
 
@@ -174,24 +182,24 @@ def _next_items(books: Books, run: BillingRun, outcome: ItemOutcome) -> list[Run
         return tx.runs.items(run, outcome=outcome, after=0, limit=BATCH_SIZE)
 
 
-def _take_lease(books: Books, run: BillingRun, holder: str) -> BillingRun:
+def _take_lease(books: Books, run: BillingRun, lease: Lease) -> BillingRun:
     with books.storage.writing() as tx:
         now_us = books.clock()
         current = tx.runs.get(run.provider_id, run.id)
-        if current is None or current.state is RunState.DONE or (current.holder != holder and current.leased_until_us >= now_us):
+        if current is None or current.state is RunState.DONE or (current.holder != lease.holder and current.leased_until_us >= now_us):
             raise LeaseLostError
-        held = replace(current, holder=holder, leased_until_us=now_us + LEASE_US, updated_at_us=now_us)
+        held = replace(current, holder=lease.holder, leased_until_us=now_us + lease.length_us, updated_at_us=now_us)
         tx.runs.set(held)
     return held
 
 
-def _advance(tx: Transaction, books: Books, run: BillingRun, holder: str, state: RunState) -> BillingRun:
+def _advance(tx: Transaction, books: Books, run: BillingRun, lease: Lease, state: RunState) -> BillingRun:
     """Hold the run for longer, inside the transaction that makes progress; LeaseLostError rolls that back."""
     now_us = books.clock()
     current = tx.runs.get(run.provider_id, run.id)
-    if current is None or current.holder != holder:
+    if current is None or current.holder != lease.holder:
         raise LeaseLostError
-    held = replace(current, state=state, leased_until_us=now_us + LEASE_US, updated_at_us=now_us)
+    held = replace(current, state=state, leased_until_us=now_us + lease.length_us, updated_at_us=now_us)
     tx.runs.set(held)
     return held
 

@@ -98,7 +98,7 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         task = asyncio.create_task(self._write_used())
-        self._worker = BillingWorker(self._books)
+        self._worker = BillingWorker(self._books, lease_seconds=self._settings.billing_lease_seconds)
         self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -9,10 +9,11 @@ from contextlib import suppress
 
 import structlog
 
+from faktura.domain.calendar import MICROSECONDS
 from faktura.ledger.billing_runs import work_waiting
 from faktura.ledger.ports import Books
 
-LOOK_SECONDS = 5
+LOOK_SECONDS = 1
 """How often a run is looked for that another process accepted, or left when it died."""
 
 _log = structlog.get_logger()
@@ -21,8 +22,9 @@ _log = structlog.get_logger()
 class BillingWorker:
     """One a process; a lease in the ledger keeps those of several processes apart."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, *, lease_seconds: int) -> None:
         self._books = books
+        self._lease_us = lease_seconds * MICROSECONDS
         self._holder = secrets.token_hex(8)
         self._stopping = threading.Event()
         self._wanted = asyncio.Event()
@@ -47,7 +49,7 @@ class BillingWorker:
         while not self._stopping.is_set():
             self._wanted.clear()
             try:
-                await asyncio.to_thread(work_waiting, self._books, holder=self._holder, is_stopping=self._stopping.is_set)
+                await asyncio.to_thread(work_waiting, self._books, holder=self._holder, is_stopping=self._stopping.is_set, lease_us=self._lease_us)
             except Exception as error:  # noqa: BLE001 - the ledger may be away; the run waits
                 _log.error("a billing run waits", reason=str(error), exc_info=error)
             with suppress(TimeoutError):
