@@ -791,11 +791,19 @@ UPDATE billing_run_item SET outcome = :outcome, invoice_id = :invoice_id, number
 WHERE provider_id = :provider_id AND run_id = :run_id AND position = :position;
 
 -- name: billing_run_item_page
-SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
+SELECT position, '' AS body, outcome, invoice_id, number, faults FROM billing_run_item
+WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: billing_run_item_page_outcome
-SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after
+SELECT position, '' AS body, outcome, invoice_id, number, faults FROM billing_run_item
+WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_lengths
+SELECT LENGTH(body) AS length FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome
 ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_batch
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome ORDER BY position LIMIT :limit;
 
 -- name: billing_run_counts
 SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;
