@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 from tests.conftest import Ledger
 
-from faktura.domain.errors import LedgerBusyError
+from faktura.domain.errors import LedgerBusyError, LedgerFullError
 from faktura.ledger import billing, billing_runs
 from faktura.ledger.billing_runs import (
     LEASE_US,
@@ -29,6 +29,7 @@ from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, Ru
 from faktura.ledger.ports import Books, Storage, Transaction
 from faktura.ledger.selection import Selection
 from faktura.ledger.verification import verify
+from faktura.storage.sqlite import SqliteStorage
 
 
 def never() -> bool:
@@ -214,6 +215,25 @@ def test_a_ledger_that_is_away_is_waited_for(ledger: Ledger, provider_id: int, m
     ledger.clock.now_us += LEASE_US + 1
     assert work_waiting(ledger.books, holder="w", is_stopping=never) == 1
     assert read(ledger.books, run)[1][ItemOutcome.ISSUED] == 14
+
+
+def test_a_full_ledger_is_waited_for(ledger: Ledger, provider_id: int) -> None:
+    """Wherever the room ends, no item is refused for it and the books are whole; with room again the run goes on."""
+    parts = [(place, item("ab"[place % 2], f"q{place}", note="n" * 3000)) for place in range(1, 61)]
+    run = accept_run(ledger.books, receive_items(ledger.books, begin_run(ledger.books, provider_id=provider_id, is_dry_run=False), parts))
+    size = ledger.books.storage._connect().execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
+    issued = []
+    for more in (0, 5, 20, 40):
+        small = SqliteStorage(str(ledger.path), page_count_max=size + more)
+        with closing(small), pytest.raises(LedgerFullError):
+            work_waiting(replace(ledger.books, storage=small), holder="w", is_stopping=never)
+        ledger.clock.now_us += LEASE_US + 1
+        issued.append(read(ledger.books, run)[1].get(ItemOutcome.ISSUED, 0))
+        assert list(verify(ledger.books)) == []
+    assert issued == sorted(issued)
+    assert 0 < issued[-1] < len(parts)
+    work_waiting(ledger.books, holder="w", is_stopping=never)
+    assert read(ledger.books, run)[1] == {ItemOutcome.ISSUED: len(parts)}
 
 
 def test_an_upload_that_never_ended_leaves_nothing(ledger: Ledger, provider_id: int) -> None:

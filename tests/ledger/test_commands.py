@@ -12,7 +12,7 @@ import pytest
 
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
-from faktura.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
+from faktura.domain.errors import ConflictError, InvalidDocumentError, NotFoundError, SettingError
 from faktura.domain.invoice import Draft, Invoice, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import Reset
@@ -259,6 +259,17 @@ def test_a_series_set_to_start_again_by_mistake_is_set_back(ledger: Any, account
 
 
 LINES = [{"name": "VPS", "unit_price": "100", "vat_rate": 20}, {"name": "Book", "unit_price": "100", "vat_rate": 9}]
+
+
+@pytest.mark.parametrize("change", [{"next_number": 10**10}, {"template": "{seq:02d}"}, {"template": "{seq:02d}", "next_number": 100}])
+def test_a_series_is_not_set_where_no_number_fits(ledger: Any, account: Account, change: dict[str, Any]) -> None:
+    """A counter never goes back, so a slip of the finger would end the series for good."""
+    set_series(ledger.books, provider="vpsbg", name="invoice", next_number=100)
+    before = dump(ledger)
+    with pytest.raises(SettingError, match="does not fit the template"):
+        set_series(ledger.books, provider="vpsbg", name="invoice", **change)
+    assert dump(ledger) == before
+    assert on(ledger, account, date(2024, 8, 2)) == ["0000000100"]
 
 
 def credit_lines(ledger: Any, account: Account, number: str, *lines: tuple[str, int], **terms: object) -> Invoice:

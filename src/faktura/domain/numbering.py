@@ -128,6 +128,14 @@ def render_number(template: str, *, seq: int, day: date) -> str:
     return _FIELD.sub(fill, template)
 
 
+def fits_template(series: Series) -> bool:
+    """Whether the template has room for the series' next number."""
+    try:
+        return bool(render_number(series.template, seq=series.next_number, day=series.last_date or date.min))
+    except InvalidDocumentError:
+        return False
+
+
 def parse_number(template: str, number: str) -> ParsedNumber | None:
     """The inverse of `render_number`: what the template made the number of; None for a number that it never makes."""
     found = _pattern(template).fullmatch(number)

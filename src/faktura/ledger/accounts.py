@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
-from faktura.domain.numbering import Reset, Series, check_mark
+from faktura.domain.numbering import Reset, Series, check_mark, fits_template
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
@@ -203,6 +203,9 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         if changed.next_number < current.next_number:
             message = f"series {name!r} has used its numbers up to {current.next_number - 1}; the next cannot be {next_number}"
             raise ConflictError(message)
+        if not fits_template(changed):
+            message = f"the number {changed.next_number} does not fit the template {changed.template}, and a counter never goes back"
+            raise SettingError(message)
         first_date = tx.series.first_date(current) if current.reset is Reset.YEAR and changed.reset is Reset.NEVER else None
         if first_date and current.last_date and first_date.year < current.last_date.year:
             message = f"series {name!r} has numbers of {first_date.year} to {current.last_date.year}, counted anew each year: counted on, they would come twice"

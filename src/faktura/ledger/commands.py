@@ -54,7 +54,7 @@ def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[i
     """Issue a credit note for all of an issued document, or for so much of its lines (numbered from 1).
 
     It settles what the document still has due; what is over is credit of the account. All credit notes of a document
-    together never exceed its total: ConflictError.
+    together stay within its total, but for the cents that rounding parts makes: ConflictError.
     """
     with books.storage.writing() as tx:
         account = lock_account(tx, account_id)
