@@ -71,6 +71,7 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
             version=__version__,
             path="/openapi",  # the framework's own pages, outside of what is routed here: they would load scripts from elsewhere
             create_examples=False,
+            use_handler_docstrings=True,
         ),
     )
     app.state.books, app.state.used, app.state.wake = books, used, wake

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
 
@@ -14,7 +14,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from faktura.documents import strict_json
-from faktura.domain.calendar import parse_date
+from faktura.domain.calendar import parse_date, parse_instant, to_datetime
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.money import parse_decimal
 from faktura.server.management.problem import BadRequestError, MediaTypeError
@@ -25,7 +25,16 @@ DEPTH_MAX = 32
 """How deep objects and lists may nest: a document needs five."""
 
 T = TypeVar("T")
-_READERS: dict[Any, Callable[[object], Any]] = {Decimal: parse_decimal, date: parse_date}
+
+
+def _read_instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        message = "must be a text such as 2026-10-01T00:00:00Z"
+        raise ValueError(message)  # noqa: TRY004 - a fault of the caller's
+    return to_datetime(parse_instant(value))
+
+
+_READERS: dict[Any, Callable[[object], Any]] = {Decimal: parse_decimal, date: parse_date, datetime: _read_instant}
 """What the ledger bounds more tightly than JSON does."""
 
 
@@ -125,7 +134,7 @@ def convert(kind: Any, value: object, path: str, faults: list[Fault]) -> Any:  #
         return _list(kind, bare, value, path, faults)
     try:
         return _READERS[bare](value) if bare in _READERS else msgspec.convert(value, kind)
-    except ValueError as error:  # msgspec.ValidationError is one
+    except (ValueError, OverflowError) as error:  # msgspec.ValidationError is one
         faults.append(fault("value", path, str(error).replace("`", "")))
         return None
 

@@ -130,20 +130,22 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A misspelt filter must not show everything: unknown and repeated parameters are refused."""
-    known = _query_names(handler)
+    """A misspelt filter must not show everything: unknown and repeated parameters are refused, and all that are missing are named."""
+    known, required = _query_names(handler)
     given = [name for name, _ in connection.query_params.multi_items()]
     faults = [fault("unknown", name[:80], "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
     faults += [fault("repeated", name, "is given more than once") for name in dict.fromkeys(given) if name in known and given.count(name) > 1]
+    faults += [fault("missing", name, "is missing") for name in required if name not in given]
     if faults:
         raise BadRequestError(faults)
 
 
 @cache
-def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
-    """The query parameters that a route declares: those of its arguments that are marked so."""
+def _query_names(handler: BaseRouteHandler) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The query parameters that a route declares, those of its arguments that are marked so; and which of them it cannot do without."""
     fields = handler.parsed_fn_signature.parameters.values()
-    return frozenset(field.kwarg_definition.query for field in fields if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.query)
+    marked = [(field.kwarg_definition.query, field.is_required) for field in fields if isinstance(field.kwarg_definition, ParameterKwarg)]
+    return tuple(name for name, _ in marked if name), tuple(name for name, is_required in marked if name and is_required)
 
 
 async def provide_call(request: Request[Any, Any, Any]) -> Call:

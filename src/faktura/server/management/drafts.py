@@ -63,7 +63,7 @@ class Drafts(Controller):
 
     @put(
         "/{draft_id:int}",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "match": True},
         sync_to_thread=True,
         dto=Checked[DraftChange],
         return_dto=None,
@@ -80,7 +80,14 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @delete("/{draft_id:int}", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=204, operation_id="removeDraft", summary="Remove a draft")
+    @delete(
+        "/{draft_id:int}",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=204,
+        operation_id="removeDraft",
+        summary="Remove a draft",
+    )
     def remove_draft(self, call: Call, draft_id: int) -> Response[None]:
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
@@ -90,7 +97,14 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @post("/{draft_id:int}/issue", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=201, operation_id="issueDraft", summary="Issue a draft")
+    @post(
+        "/{draft_id:int}/issue",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=201,
+        operation_id="issueDraft",
+        summary="Issue a draft",
+    )
     def issue_draft(self, call: Call, draft_id: int) -> Response[InvoiceResource]:
         """Needs If-Match. The document takes its number, and the draft is gone."""
 

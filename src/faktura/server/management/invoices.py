@@ -49,7 +49,9 @@ class Invoices(Controller):
         issued_from: Annotated[str | None, Parameter(query="issued_from", max_length=10, description="First issue date.")] = None,
         issued_to: Annotated[str | None, Parameter(query="issued_to", max_length=10, description="Last issue date.")] = None,
         order_id: Annotated[int | None, Parameter(query="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
-        sort: Annotated[DocumentSort, Parameter(query="sort", description="A minus sorts downwards; -id is newest first.")] = DocumentSort.NEWEST,
+        sort: Annotated[
+            DocumentSort, Parameter(query="sort", description="A minus sorts downwards; -id, newest first, where it is left out.")
+        ] = DocumentSort.NEWEST,
         as_of: AsOf = None,
         on: On = None,
     ) -> Response[InvoicePage]:
@@ -143,4 +145,5 @@ def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Mome
     credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
     state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(call.books.clock(), provider.zone))
     head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
-    return {"account_id": account.id, **head, **invoice_body(invoice, standing)}
+    invoiced_as = tx.invoices.of_pro_forma(account.id, invoice.id) if invoice.type_code is TypeCode.PRO_FORMA and moment.is_now else None
+    return {"account_id": account.id, **head, **invoice_body(invoice, standing), "invoiced_as_id": invoiced_as}

@@ -50,6 +50,7 @@ def make_openapi(app: Litestar) -> dict[str, Any]:
     for schema in schemas.values():
         _allow_numbers(schema)
     handlers = {handler.operation_id: handler for route in app.routes for handler in getattr(route, "route_handlers", ())}
+    document["paths"] = dict(sorted(document["paths"].items()))  # a list before its items
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _complete(path, method, operation, handlers[operation["operationId"]].opt)
@@ -68,7 +69,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     if parameters:
         operation["parameters"] = parameters
     statuses = [400, 401, 403, 500, 503]
-    statuses += [404] if "{" in path or is_writing else []
+    statuses += [404] if "{" in path or is_writing or any(item["name"] == "account_id" for item in parameters) else []
     statuses += [409, 422] if is_writing else []
     statuses += [413, 415] if has_body else []
     statuses += [412, 428] if opt.get("match") else []
