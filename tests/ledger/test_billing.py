@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.ledger import billing
+from faktura.ledger.accounts import set_provider
 from faktura.ledger.billing import BillingItem, BillingOutcome, run_billing
 from faktura.ledger.commands import issue
 from faktura.ledger.queries import get_invoice
@@ -146,6 +148,27 @@ def test_items_of_several_dates_are_issued_in_their_order(shop: Any) -> None:
     late, fine = run(shop, [item(4, product="late", issue_date="2024-07-29"), item(5, product="fine")])
     assert (late.outcome.value, [found.rule for found in late.faults], fine.number) == ("refused", ["ISSUE-DATE"], "0000000004")
     assert list(verify(shop.books)) == []
+
+
+def test_a_twin_of_a_refused_item_is_no_document(shop: Any) -> None:
+    """Of items with one key the first that can be issued is; none is called billed while no document is there, and the others name it."""
+    run(shop, [item(1, product="first")])
+    early = {"issue_date": "2024-07-01"}
+    twins = [item(2, product="x", **early), item(3, product="x"), item(4, product="x"), item(5, product="y", **early), item(6, product="y", **early)]
+    reports = run(shop, twins)
+    assert [report.outcome.value for report in reports] == ["refused", "issued", "billed-before", "refused", "refused"]
+    assert reports[2].invoice_id == reports[1].invoice_id is not None
+    assert list(verify(shop.books)) == []
+
+
+def test_what_was_billed_stays_billed_whatever_the_rules_say_now(shop: Any) -> None:
+    """A file that is run again tells of its documents, also where an item could not be issued today: it owes nothing any more."""
+    items = [item(1), item(2, product="other")]
+    issued = run(shop, items)
+    set_provider(shop.books, name="vpsbg", change=lambda provider: replace(provider, seller=Party(name="Moved", country="DE", vat_id="DE136695976")))
+    named = [item(1, lines=[{"name": "VPS", "unit_price": "10", "vat_rate": 20}]), item(2, product="other", lines=[])]
+    again = [*run(shop, named), *run(shop, named, dry_run=True)]
+    assert [(report.outcome.value, report.invoice_id) for report in again] == 2 * [("billed-before", report.invoice_id) for report in issued]
 
 
 def test_memory_is_not_the_size_of_the_run(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,19 @@ from tests.conftest import Ledger
 
 from faktura.domain.errors import LedgerBusyError
 from faktura.ledger import billing, billing_runs
-from faktura.ledger.billing_runs import LEASE_US, RECEIVING_LEASE_US, Lease, LeaseLostError, accept_run, begin_run, receive_items, work_off, work_waiting
+from faktura.ledger.billing_runs import (
+    LEASE_US,
+    RECEIVING_LEASE_US,
+    Lease,
+    LeaseLostError,
+    UploadLostError,
+    accept_run,
+    begin_run,
+    drop_run,
+    receive_items,
+    work_off,
+    work_waiting,
+)
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Storage, Transaction
 from faktura.ledger.selection import Selection
@@ -216,3 +228,62 @@ def test_an_upload_that_never_ended_leaves_nothing(ledger: Ledger, provider_id: 
     with ledger.books.storage.reading() as tx:
         assert tx.runs.get(provider_id, run.id) is None
         assert tx.runs.counts(run) == {}
+
+
+def test_an_accepted_run_is_never_removed(ledger: Ledger, provider_id: int) -> None:
+    """Who was cut off while the run was accepted may try to remove it: it stays, since its sender may have the answer."""
+    run = started(ledger.books, provider_id)
+    drop_run(ledger.books, run)
+    assert read(ledger.books, run)[0] is RunState.QUEUED
+    with pytest.raises(UploadLostError):
+        accept_run(ledger.books, run)
+    assert read(ledger.books, run)[0] is RunState.QUEUED
+
+
+def test_a_removed_upload_is_never_accepted(ledger: Ledger, provider_id: int) -> None:
+    """A sender so slow that its run was removed is told: neither a further part nor the end is taken for a run that is not there."""
+    run = receive_items(ledger.books, begin_run(ledger.books, provider_id=provider_id, is_dry_run=False), ITEMS[:5])
+    ledger.clock.now_us += RECEIVING_LEASE_US + 1
+    work_waiting(ledger.books, holder="w", is_stopping=never)
+    with pytest.raises(UploadLostError):
+        receive_items(ledger.books, run, ITEMS[5:])
+    with pytest.raises(UploadLostError):
+        accept_run(ledger.books, run)
+    with ledger.books.storage.reading() as tx:
+        assert tx.runs.counts(run) == {}
+        assert "billing-run.accepted" not in {entry.event for entry in tx.audit.journal(provider_id)}
+
+
+def test_an_item_that_breaks_the_check_is_told_and_the_others_go_on(ledger: Ledger, provider_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours in checking one item does not stop the run for ever."""
+    validate_item = billing.validate_item
+
+    def breaking(books: Books, provider: str, one: billing.BillingItem) -> billing.ItemReport:
+        if one.position == 10:
+            raise ZeroDivisionError
+        return validate_item(books, provider, one)
+
+    monkeypatch.setattr(billing_runs, "validate_item", breaking)
+    run = started(ledger.books, provider_id)
+    work_waiting(ledger.books, holder="w", is_stopping=never)
+    state, counts, items = read(ledger.books, run)
+    assert (state, counts[ItemOutcome.ISSUED], counts[ItemOutcome.REFUSED]) == (RunState.DONE, 13, 4)
+    assert [one.faults[0][0] for one in items if one.position == 10] == ["INTERNAL"]
+
+
+def test_large_items_come_in_small_batches(ledger: Ledger, provider_id: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded by characters too, and an item larger than the bound comes alone."""
+    monkeypatch.setattr(billing_runs, "BATCH_SIZE", 10)
+    monkeypatch.setattr(billing_runs, "BATCH_LENGTH_MAX", 2 * len(ITEMS[0][1]))
+    sizes = []
+    issue_batch = billing.issue_batch
+
+    def counted(books: Books, provider: str, items: list[billing.BillingItem]) -> list[billing.ItemReport]:
+        sizes.append(len(items))
+        return issue_batch(books, provider, items)
+
+    monkeypatch.setattr(billing_runs, "issue_batch", counted)
+    parts = [(1, item("a", "p1")), (2, item("a", "p2")), (3, item("a", "p3", note="n" * 4000)), (4, item("a", "p4"))]
+    accept_run(ledger.books, receive_items(ledger.books, begin_run(ledger.books, provider_id=provider_id, is_dry_run=False), parts))
+    work_waiting(ledger.books, holder="w", is_stopping=never)
+    assert sizes == [2, 1, 1]

@@ -22,6 +22,7 @@ from faktura.ledger.accounts import set_series
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.payments import allocate_credit, pay
 from faktura.ledger.queries import get_invoice
+from faktura.ledger.verification import verify
 
 EUR = Currency("EUR")
 BUYER = Party(name="Primer EOOD", country="BG")
@@ -213,3 +214,45 @@ def test_gross_prices_make_the_total_exact(ledger: Any, account: Account) -> Non
     invoice = issue(ledger.books, account_id=account.id, draft=parse_draft(document, currency=EUR, buyer=BUYER))
     assert (invoice.total_with_vat_minor, invoice.vat_total_minor, invoice.total_without_vat_minor) == (1200, 192, 1008)
     assert sum(line.net_amount_minor or 0 for line in invoice.lines or ()) == 1008
+
+
+def on(ledger: Any, account: Account, *days: date) -> list[str]:
+    """Numbers of an invoice on each day."""
+    numbers = []
+    for day in days:
+        ledger.clock.now_us = midnight(day, "Europe/Sofia")
+        numbers.append(issue(ledger.books, account_id=account.id, draft=draft()).number)
+    return numbers
+
+
+def test_numbers_are_left_out_again_in_another_year(ledger: Any, account: Account) -> None:
+    """A series that starts again each year may leave out the same numbers every year, a part of them, or more: all of it is kept and told."""
+    set_series(ledger.books, provider="vpsbg", name="invoice", template="{year}-{seq:04d}", reset=Reset.YEAR)
+    numbers = []
+    for year, following in ((2024, 5), (2025, 5), (2026, 9), (2027, 3)):
+        numbers += on(ledger, account, date(year, 7, 1))
+        set_series(ledger.books, provider="vpsbg", name="invoice", next_number=following)
+        numbers += on(ledger, account, date(year, 12, 31))
+    assert numbers == ["2024-0001", "2024-0005", "2025-0001", "2025-0005", "2026-0001", "2026-0009", "2027-0001", "2027-0003"]
+    assert list(verify(ledger.books)) == []
+
+
+def test_a_series_may_begin_to_start_again_each_year(ledger: Any, account: Account) -> None:
+    """Years that it counted through stay whole; once it has started again it cannot count on, since numbers would come twice."""
+    set_series(ledger.books, provider="vpsbg", name="invoice", template="{year}-{seq:04d}")
+    numbers = on(ledger, account, date(2024, 12, 31), date(2025, 1, 1))
+    set_series(ledger.books, provider="vpsbg", name="invoice", reset=Reset.YEAR)
+    numbers += on(ledger, account, date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 2))
+    assert numbers == ["2024-0001", "2025-0002", "2025-0003", "2026-0001", "2026-0002"]
+    assert list(verify(ledger.books)) == []
+    with pytest.raises(ConflictError, match="numbers of 2024 to 2026, counted anew each year"):
+        set_series(ledger.books, provider="vpsbg", name="invoice", reset=Reset.NEVER)
+
+
+def test_a_series_set_to_start_again_by_mistake_is_set_back(ledger: Any, account: Account) -> None:
+    """As long as it has numbers of one year only."""
+    set_series(ledger.books, provider="vpsbg", name="invoice", template="{year}-{seq:04d}", reset=Reset.YEAR)
+    numbers = on(ledger, account, date(2024, 7, 1))
+    set_series(ledger.books, provider="vpsbg", name="invoice", reset=Reset.NEVER)
+    assert numbers + on(ledger, account, date(2025, 1, 1)) == ["2024-0001", "2025-0002"]
+    assert list(verify(ledger.books)) == []

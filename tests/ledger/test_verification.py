@@ -17,11 +17,13 @@ from faktura.bootstrap.demo import fill_demo
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import encoder
 from faktura.domain.draft import parse_draft
+from faktura.domain.invoice import Draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
-from faktura.ledger.accounts import add_provider, find_account, find_provider
+from faktura.ledger.accounts import IDS_PER_PROVIDER, add_provider, find_account, find_provider, set_series
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue
+from faktura.ledger.exactly_once import joined
 from faktura.ledger.history import PastLine
 from faktura.ledger.importing import record
 from faktura.ledger.moving_in import write_batch
@@ -37,7 +39,7 @@ EUR = Currency("EUR")
 BUYER: dict[str, Any] = {"currency": EUR, "buyer": Party(name="B", country="BG")}
 TABLES = (
     "invoice invoice_line allowance_charge vat_breakdown payment allocation refund reversal source observation enrichment conflict journal listing "
-    "billing_item issued_number vat_id_check period_lock moved_in"
+    "billing_item issued_number vat_id_check period_lock moved_in series_jump"
 ).split()
 
 
@@ -115,9 +117,19 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
         record_vat_check(opened, account_id=account.id, vat_id="BG175074752", is_valid=True, consultation="WAPI1", name="B", address="Sofia")
         lock_period(opened, provider="vpsbg", through=date(2024, 1, 31))
         lock_period(opened, provider="vpsbg", through=date(2024, 2, 29))
+        with opened.storage.reading() as tx:
+            following = {series.name: series.next_number + 10 for series in tx.series.all(invoice.id // IDS_PER_PROVIDER)}
+        set_series(opened, provider="vpsbg", name="invoice", next_number=following["invoice"])
+        issue(opened, account_id=account.id, draft=draft_of_one_line())
+        set_series(opened, provider="vpsbg", name="invoice", next_number=following["invoice"] + 5)
         with opened.storage.writing() as tx:
             unguard(tx.listings._driver._connection)  # type: ignore[attr-defined]
         yield opened
+
+
+def draft_of_one_line() -> Draft:
+    """An invoice over ten."""
+    return parse_draft({"lines": [{"name": "VPS", "unit_price": "10", "vat_rate": 20}]}, **BUYER)
 
 
 def rows(books: Books, table: str) -> list[dict[str, Any]]:
@@ -190,6 +202,38 @@ def test_every_deleted_row_is_found(books: Books, table: str) -> None:
             values = [row["rowid_"], *(row[column] for column in columns)]
             tx.listings._driver._connection.execute(f"INSERT INTO {table} (rowid, {', '.join(columns)}) VALUES (?, {marks})", values)  # type: ignore[attr-defined]
     assert list(verify(books)) == []
+
+
+FOREIGN = {
+    "a provider that is gone": "DELETE FROM provider WHERE name = 'past'",
+    "an account of no provider": "UPDATE account SET provider_id = 99 WHERE reference = 'a'",
+    "a provider's counters": "DELETE FROM counter WHERE provider_id = 1",
+    "ids that come twice": "UPDATE counter SET next_id = next_id - 2 WHERE provider_id = 1",
+    "wire ids that come twice": "UPDATE counter SET next_wire_id = next_wire_id - 1 WHERE provider_id = 1",
+    "a jump that nobody made": "INSERT INTO series_jump SELECT 1, name, next_number, next_number + 5, 0 FROM series WHERE provider_id = 1 AND name = 'invoice'",
+    "a number that no document bears": "INSERT INTO issued_number VALUES (1, 'invoice', '0000000099')",
+    "a lock that nobody set": "INSERT INTO period_lock VALUES (1, 1, '2020-01-31', 'x', 0)",
+    "a journal of nobody": "INSERT INTO journal SELECT 99, 1, recorded_at_us, actor, event, NULL, NULL, digest, chain FROM journal LIMIT 1",
+    "a proof that nobody gave": "INSERT INTO vat_id_check SELECT account_id, 1, vat_id, 1, 0, NULL, NULL, NULL, 0 FROM vat_id_check LIMIT 1",
+    "a further key of a document": "INSERT INTO billing_item SELECT account_id, 'x', product, invoice_id, recorded_at_us FROM billing_item LIMIT 1",
+    "history that was issued here": "INSERT INTO moved_in SELECT account_id, invoice_id, NULL, 0, 0 FROM invoice WHERE type_code = 383 OR series = 'pro-forma' LIMIT 1",
+    "money that nobody gave back": "INSERT INTO refund SELECT account_id, 1, payment_id, NULL, 1, paid_on, NULL, 0 FROM payment LIMIT 1",
+    "lines of two documents exchanged": """UPDATE invoice_line SET name = (SELECT name FROM invoice_line other WHERE other.name <> invoice_line.name LIMIT 1)
+        WHERE rowid = (SELECT MIN(rowid) FROM invoice_line WHERE name <> (SELECT name FROM invoice_line LIMIT 1))""",
+    "a series that counts on without a document": "UPDATE series SET next_number = next_number + 1 WHERE name = 'invoice' AND provider_id = 1",
+}
+
+
+@pytest.mark.parametrize("sql", FOREIGN.values(), ids=FOREIGN)
+def test_every_foreign_row_is_found(books: Books, sql: str) -> None:
+    """What was put in, or taken with all that hangs on it, behind the ledger's back."""
+    with books.storage.writing() as tx:
+        connection = tx.listings._driver._connection  # type: ignore[attr-defined]
+        connection.execute("SAVEPOINT before")
+        assert connection.execute(sql).rowcount == 1
+        found = list(verify(replace(books, storage=joined(books, tx).storage)))
+        connection.execute("ROLLBACK TO before")
+    assert found != []
 
 
 def test_money_that_is_used_twice_is_named(books: Books) -> None:

@@ -10,9 +10,10 @@ import codecs
 import csv
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from faktura.documents import strict_json
+from faktura.domain.draft import LINES_MAX
 from faktura.domain.errors import InputError
 
 JSON_LINES = "application/jsonl"
@@ -78,7 +79,9 @@ class ItemParser:
 def _json_text(line: bytes) -> str:
     try:
         text = line.decode("utf-8-sig")
-        strict_json.loads(text.encode())
+        value = strict_json.loads(text.encode())
+        if "\\u" in text:  # half a surrogate pair can be written so, and nobody can be told of it
+            json.dumps(value, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError):
         return _UNUSABLE
     return text.strip()
@@ -89,47 +92,60 @@ class _CsvRows:
 
     def __init__(self) -> None:
         self._header: list[str] | None = None
-        self._open = ""
+        self._open: list[str] = []
+        """The lines of a record that is not whole yet."""
+        self._open_length = 0
+        self._is_quoted = False
         self._opened_at = 0
         self._position = 0
         self._key: tuple[str, ...] | None = None
         self._document: dict[str, Any] = {}
+        self._length = 0
 
     def feed(self, number: int, line: str) -> Iterator[tuple[int, str]]:
         """A line of the file; a quoted cell may go on over several."""
         if not self._open:
-            self._opened_at = number
-        self._open += line
-        if self._open.count('"') % 2:
-            if len(self._open) > LINE_BYTES_MAX:
-                message = f"line {self._opened_at}: a quoted cell does not end"
-                raise InputError(message)
+            self._opened_at, self._open_length = number, 0
+        self._open.append(line)
+        self._open_length += len(line)
+        self._is_quoted ^= bool(line.count('"') % 2)
+        if self._is_quoted:
+            if self._open_length > LINE_BYTES_MAX:
+                self._refuse("a quoted cell does not end")
             return
-        record, self._open = self._open, ""
+        record, self._open = "".join(self._open), []
         if not record.strip():
             return
-        cells = [cell.strip() for cell in next(csv.reader([record]))]
+        cells = self._cells(record)
         if self._header is None:
             self._header = _check_header(cells)
             return
         if len(cells) != len(self._header):
-            message = f"line {self._opened_at} has {len(cells)} cells, the header {len(self._header)}"
-            raise InputError(message)
-        yield from self._row({name: cell for name, cell in zip(self._header, cells, strict=True) if cell})
+            self._refuse(f"has {len(cells)} cells, the header {len(self._header)}")
+        yield from self._row({name: cell for name, cell in zip(self._header, cells, strict=True) if cell}, len(record))
 
     def close(self) -> Iterator[tuple[int, str]]:
         """The last document."""
         if self._open:
-            message = f"line {self._opened_at}: a quoted cell does not end"
-            raise InputError(message)
-        if self._key is not None:
-            yield self._position, json.dumps(self._document, ensure_ascii=False)
-        self._key = None
+            self._refuse("a quoted cell does not end")
+        yield from self._close_document()
 
-    def _row(self, row: dict[str, str]) -> Iterator[tuple[int, str]]:
+    def _close_document(self) -> Iterator[tuple[int, str]]:
+        if self._key is not None:
+            orders = {"order_ids": list(self._document["order_ids"])} if "order_ids" in self._document else {}
+            yield self._position, json.dumps(self._document | orders, ensure_ascii=False)
+        self._key, self._length = None, 0
+
+    def _cells(self, record: str) -> list[str]:
+        try:
+            return [cell.strip() for cell in next(csv.reader([record]))]
+        except csv.Error as error:
+            self._refuse(f"is not CSV: {error}")
+
+    def _row(self, row: dict[str, str], length: int) -> Iterator[tuple[int, str]]:
         key = tuple(row.get(name, "") for name in _KEY)
         if key != self._key:
-            yield from self.close()
+            yield from self._close_document()
             self._key, self._position = key, self._opened_at
             self._document = {name: row[name] for name in (*_KEY, *_DOCUMENT) if name in row} | {"lines": []}
             if "type_code" in row:
@@ -137,10 +153,16 @@ class _CsvRows:
         line: dict[str, Any] = {name: row[name] for name in _LINE if name in row}
         if "order_id" in row:
             line["order_id"] = _whole(row["order_id"])
-            orders = self._document.setdefault("order_ids", [])
-            orders += [line["order_id"]] if line["order_id"] not in orders else []
+            self._document.setdefault("order_ids", {})[line["order_id"]] = None
         period = {name.removeprefix("period_"): row[name] for name in _PERIOD if name in row}
         self._document["lines"].append(line | ({"period": period} if period else {}))
+        self._length += length
+        if self._length > LINE_BYTES_MAX or len(self._document["lines"]) > LINES_MAX:
+            self._refuse(f"the document of these rows, which begins in line {self._position}, has more than {LINES_MAX} lines or {LINE_BYTES_MAX} bytes")
+
+    def _refuse(self, what: str) -> NoReturn:
+        message = f"line {self._opened_at}: {what}"
+        raise InputError(message)
 
 
 def _check_header(cells: list[str]) -> list[str]:

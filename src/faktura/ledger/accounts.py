@@ -10,7 +10,7 @@ from faktura.domain.numbering import Reset, Series, check_mark
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider, Token, check_reference, generate_token, hash_token
 from faktura.ledger.journal import Event, write
-from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.ports import Books, SeriesJump, Transaction
 from faktura.ledger.standing import FIRST_ORDINAL
 
 IDS_PER_PROVIDER = 10**10
@@ -203,11 +203,28 @@ def set_series(books: Books, *, provider: str, name: str, next_number: int | Non
         if changed.next_number < current.next_number:
             message = f"series {name!r} has used its numbers up to {current.next_number - 1}; the next cannot be {next_number}"
             raise ConflictError(message)
-        if changed.next_number > current.next_number:
-            tx.series.jump(current, to_number=changed.next_number, recorded_at_us=now_us)
+        first_date = tx.series.first_date(current) if current.reset is Reset.YEAR and changed.reset is Reset.NEVER else None
+        if first_date and current.last_date and first_date.year < current.last_date.year:
+            message = f"series {name!r} has numbers of {first_date.year} to {current.last_date.year}, counted anew each year: counted on, they would come twice"
+            raise ConflictError(message)
+        events = [Event(name="series.set", payload=changed)]
+        jump = _jump(tx, current, to_number=changed.next_number, now_us=now_us)
+        if jump:
+            tx.series.jump(owner.id, jump)
+            events.append(Event(name="series.jumped", payload=jump))
         tx.series.set(changed)
-        _journal(tx, books, owner.id, Event(name="series.set", payload=changed), now_us)
+        taken = tx.providers.take(owner.id, entries=len(events))
+        write(tx, provider_id=owner.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
     return changed
+
+
+def _jump(tx: Transaction, series: Series, *, to_number: int, now_us: int) -> SeriesJump | None:
+    """The numbers that a series leaves out from now on; those that it left out in an earlier year are kept so already."""
+    jumps = [item for item in tx.series.jumps(series.provider_id) if item.name == series.name]
+    start = series.next_number
+    while known := next((item for item in jumps if item.from_number <= start < item.to_number), None):
+        start = known.to_number
+    return SeriesJump(name=series.name, from_number=start, to_number=to_number, recorded_at_us=now_us) if start < to_number else None
 
 
 def _journal(tx: Transaction, books: Books, provider_id: int, event: Event, now_us: int) -> None:

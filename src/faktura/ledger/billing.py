@@ -100,75 +100,76 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
 
 
 def validate_item(books: Books, provider: str, item: BillingItem) -> ItemReport:
-    """What would become of an item now; nothing is written."""
+    """What would become of an item now; nothing is written. What was billed stays billed, whatever its rules say today."""
     with books.storage.reading() as tx:
         owner = find_provider(tx, provider)
         try:
-            ready = _make_ready(tx, books, owner, item)
+            account, key = _key_of(tx, owner, item)
+            billed = tx.invoices.billed(account.id, key.period, key.product)
+            if billed is not None:
+                return ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed)
+            ready = _make_ready(books, owner, account, key, item)
             prepared = prepare(ready.draft, owner, today=legal_date(books.clock(), owner.zone))
-            billed = tx.invoices.billed(ready.account_id, ready.period, ready.product)
-            if billed is None:
-                refuse(late_faults(tx, owner, prepared, prepared.issue_date))
+            refuse(late_faults(tx, owner, prepared, prepared.issue_date))
         except InvalidDocumentError as error:
             return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=error.faults)
-    outcome = BillingOutcome.VALID if billed is None else BillingOutcome.BILLED_BEFORE
-    return ItemReport(position=item.position, outcome=outcome, invoice_id=billed)
+    return ItemReport(position=item.position, outcome=BillingOutcome.VALID)
 
 
-def _make_ready(tx: Transaction, books: Books, provider: Provider, item: BillingItem) -> _Ready:
-    """The item's account, key and draft; InvalidDocumentError with all its faults."""
+def _key_of(tx: Transaction, provider: Provider, item: BillingItem) -> tuple[Account, BillingKey]:
+    """What an item bills, and to whom; InvalidDocumentError with all faults of that."""
     data: Mapping[str, Any] = item.data if isinstance(item.data, Mapping) else {}
     faults = [] if data else [fault("type", "", "must be an object with account, period, product and a document's fields")]
     faults += [fault("missing", name, "is missing, or no text") for name in _KEY_FIELDS if data and not is_text(data.get(name), length_max=_KEY_LENGTH_MAX)]
-    if faults:
-        raise InvalidDocumentError(faults)
+    refuse(faults)
     try:
         account = find_account(tx, provider, data["account"])
     except NotFoundError as error:
         raise InvalidDocumentError([fault("account", "account", str(error))]) from error
+    return account, BillingKey(period=data["period"], product=data["product"])
+
+
+def _make_ready(books: Books, provider: Provider, account: Account, key: BillingKey, item: BillingItem) -> _Ready:
+    """The item's draft; InvalidDocumentError with all its faults."""
+    data: Mapping[str, Any] = item.data if isinstance(item.data, Mapping) else {}
     document = {name: value for name, value in data.items() if name not in _KEY_FIELDS}
     today = legal_date(books.clock(), provider.zone)
     draft = parse_draft(document, currency=provider.currency, buyer=account.buyer, seller=provider.seller, today=today)
-    return _Ready(position=item.position, account_id=account.id, period=data["period"], product=data["product"], draft=draft)
+    return _Ready(position=item.position, account_id=account.id, period=key.period, product=key.product, draft=draft)
 
 
 def issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
     """One transaction: accounts ascending, then one range of numbers for the plain invoices, then the rest one by one."""
     with books.storage.writing() as tx:
         provider = find_provider(tx, provider_name)
-        ready, reports = _ready_again(tx, books, provider, items)
-        accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in ready})}
-        open_items: dict[tuple[int, str, str], _Ready] = {}
-        for item in ready:
-            key = (item.account_id, item.period, item.product)
-            billed = tx.invoices.billed(*key)
-            if billed is None and key not in open_items:
-                open_items[key] = item
-            else:
-                reports.append(ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=billed))
-        kinds = {item.draft.type_code for item in open_items.values()}
+        waiting, reports = _ready_again(tx, books, provider, items)
+        accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in waiting})}
+        kinds = {item.draft.type_code for item in waiting}
         for series in tx.series.all(provider.id):  # by name, as all who lock several do, and before the counter is taken
             if kinds & set(series.type_codes):
                 tx.series.lock(series)
-        plain: dict[date | None, list[_Ready]] = defaultdict(list)
-        for item in open_items.values():
-            if item.draft.type_code is TypeCode.INVOICE:
-                plain[item.draft.issue_date].append(item)
-        for asked in sorted(plain, key=lambda day: day or date.max):  # dates rise with numbers; without one it is today
-            reports += _issue_plain(tx, books, provider, accounts, plain[asked])
-        others = [item for item in open_items.values() if item.draft.type_code is not TypeCode.INVOICE]
-        reports += [_issue_other(tx, books, provider, item) for item in others]
+        while waiting:  # of items with one key the first that can be issued is
+            firsts = {(item.account_id, item.period, item.product): item for item in reversed(waiting)}
+            waiting = [item for item in waiting if firsts[item.account_id, item.period, item.product] is not item]
+            billed = {key: tx.invoices.billed(*key) for key in firsts}
+            reports += [_billed_before(firsts[key], found) for key, found in billed.items() if found is not None]
+            reports += _issue_all(tx, books, provider, accounts, [item for key, item in firsts.items() if billed[key] is None])
     return sorted(reports, key=lambda report: report.position)
 
 
 def _ready_again(tx: Transaction, books: Books, provider: Provider, items: Sequence[BillingItem]) -> tuple[list[_Ready], list[ItemReport]]:
-    """The items that still keep every rule, and the refusals of those that no longer do: the day may have changed since they were checked."""
+    """The items that still keep every rule, and what became of the others: the day may have changed since they were checked."""
     ready: list[_Ready] = []
     reports: list[ItemReport] = []
     today = legal_date(books.clock(), provider.zone)
     for item in items:
         try:
-            found = _make_ready(tx, books, provider, item)
+            account, key = _key_of(tx, provider, item)
+            billed = tx.invoices.billed(account.id, key.period, key.product)
+            if billed is not None:
+                reports.append(_billed_before(item, billed))
+                continue
+            found = _make_ready(books, provider, account, key, item)
             if found.draft.type_code is TypeCode.INVOICE:
                 prepare(found.draft, provider, today=today)
         except InvalidDocumentError as error:
@@ -176,6 +177,24 @@ def _ready_again(tx: Transaction, books: Books, provider: Provider, items: Seque
         else:
             ready.append(found)
     return ready, reports
+
+
+def _issue_all(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:
+    """Issue items of different keys that nobody billed."""
+    items = sorted(items, key=lambda item: item.position)
+    reports: list[ItemReport] = []
+    plain: dict[date | None, list[_Ready]] = defaultdict(list)
+    for item in items:
+        if item.draft.type_code is TypeCode.INVOICE:
+            plain[item.draft.issue_date].append(item)
+    for asked in sorted(plain, key=lambda day: day or date.max):  # dates rise with numbers; without one it is today
+        reports += _issue_plain(tx, books, provider, accounts, plain[asked])
+    others = [item for item in items if item.draft.type_code is not TypeCode.INVOICE]
+    return reports + [_issue_other(tx, books, provider, item) for item in others]
+
+
+def _billed_before(item: BillingItem | _Ready, invoice_id: int) -> ItemReport:
+    return ItemReport(position=item.position, outcome=BillingOutcome.BILLED_BEFORE, invoice_id=invoice_id)
 
 
 def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: Mapping[int, Account], items: Sequence[_Ready]) -> list[ItemReport]:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from faktura.domain.errors import FakturaError, LedgerError, NotFoundError
+from faktura.domain.errors import ConflictError, FakturaError, Fault, LedgerError, NotFoundError, fault
 from faktura.ledger.billing import BATCH_SIZE, BillingItem, BillingOutcome, ItemReport, issue_batch, validate_item
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Transaction
 
+BATCH_LENGTH_MAX = 8 * 1024 * 1024
+"""How many characters of items a batch has: beyond it, large items come in smaller batches."""
 LEASE_US = 60_000_000
 """How long others leave a run alone after its holder last made progress."""
 RECEIVING_LEASE_US = 3_600_000_000
@@ -43,6 +45,10 @@ class LeaseLostError(FakturaError):
     """Somebody else works on this billing run now."""
 
 
+class UploadLostError(ConflictError):
+    """The upload took too long, and what came in of it was removed; nothing was billed. Send it again."""
+
+
 def begin_run(books: Books, *, provider_id: int, is_dry_run: bool) -> BillingRun:
     """A run whose input will come in parts; nobody sees it before `accept_run`."""
     with books.storage.writing() as tx:
@@ -64,28 +70,38 @@ def begin_run(books: Books, *, provider_id: int, is_dry_run: bool) -> BillingRun
 
 
 def receive_items(books: Books, run: BillingRun, items: Sequence[tuple[int, str]]) -> BillingRun:
-    """Keep a part of a run's input: (position, JSON text)."""
+    """Keep a part of a run's input: (position, JSON text). UploadLostError where what came before is gone."""
     with books.storage.writing() as tx:
         now_us = books.clock()
-        run = replace(run, item_count=run.item_count + len(items), leased_until_us=now_us + RECEIVING_LEASE_US, updated_at_us=now_us)
-        tx.runs.insert_items(run, items)
-        tx.runs.set(run)
-    return run
+        current = _receiving(tx, run)
+        received = replace(current, item_count=current.item_count + len(items), leased_until_us=now_us + RECEIVING_LEASE_US, updated_at_us=now_us)
+        tx.runs.insert_items(received, items)
+        tx.runs.set(received)
+    return received
 
 
 def accept_run(books: Books, run: BillingRun) -> BillingRun:
-    """The input is whole: from now on the run is worked off, through any crash."""
+    """The input is whole: from now on the run is worked off, through any crash. UploadLostError where it is gone."""
     with books.storage.writing() as tx:
-        accepted = replace(run, state=RunState.QUEUED, leased_until_us=0, updated_at_us=books.clock())
+        accepted = replace(_receiving(tx, run), state=RunState.QUEUED, leased_until_us=0, updated_at_us=books.clock())
         tx.runs.set(accepted)
         _journal(tx, books, accepted, "billing-run.accepted")
     return accepted
 
 
 def drop_run(books: Books, run: BillingRun) -> None:
-    """Remove a run whose input did not come in whole, or came in before."""
+    """Remove a run whose input did not come in whole, or came in before. One that was accepted stays: whoever gave up waiting may not know."""
     with books.storage.writing() as tx:
-        tx.runs.delete(run)
+        current = tx.runs.get(run.provider_id, run.id)
+        if current is not None and current.state is RunState.RECEIVING:
+            tx.runs.delete(run)
+
+
+def _receiving(tx: Transaction, run: BillingRun) -> BillingRun:
+    current = tx.runs.get(run.provider_id, run.id)
+    if current is None or current.state is not RunState.RECEIVING:
+        raise UploadLostError
+    return current
 
 
 def find_run(tx: Transaction, provider_id: int, run_id: int) -> BillingRun:
@@ -124,7 +140,7 @@ def work_off(books: Books, run: BillingRun, *, lease: Lease, is_stopping: Callab
     while items := _next_items(books, run, ItemOutcome.WAITING):
         if is_stopping():
             return _release(books, run, lease.holder)
-        reports = [validate_item(books, provider, _to_billing(item)) for item in items]
+        reports = [_validate(books, provider, item) for item in items]
         with books.storage.writing() as tx:
             run = _advance(tx, books, run, lease, RunState.CHECKING)
             tx.runs.set_items(run, _outcomes(items, reports))
@@ -139,6 +155,22 @@ def work_off(books: Books, run: BillingRun, *, lease: Lease, is_stopping: Callab
     return True
 
 
+def _validate(books: Books, provider: str, item: RunItem) -> ItemReport:
+    """What would become of an item; one that breaks us is refused, or the run would stop at it for ever."""
+    try:
+        return validate_item(books, provider, _to_billing(item))
+    except LedgerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one item does, the others go on, and it is told
+        return ItemReport(position=item.position, outcome=BillingOutcome.REFUSED, faults=(_failure(error),))
+
+
+def _failure(error: Exception) -> Fault:
+    if isinstance(error, FakturaError):
+        return fault("LEDGER", "", str(error))
+    return fault("INTERNAL", "", f"faktura failed on this item: {type(error).__name__}")
+
+
 def _issue(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
     """A batch in one transaction; where that fails, each item on its own, so that one cannot stop the others, or the run, for ever."""
     try:
@@ -150,10 +182,9 @@ def _issue(books: Books, run: BillingRun, lease: Lease, provider: str, items: Se
             for item in items:
                 _issue(books, run, lease, provider, [item])
             return
-        rule, message = ("LEDGER", str(error)) if isinstance(error, FakturaError) else ("INTERNAL", f"faktura failed on this item: {type(error).__name__}")
-        refused = replace(items[0], outcome=ItemOutcome.REFUSED, faults=((rule, "", message),))
+        report = ItemReport(position=items[0].position, outcome=BillingOutcome.REFUSED, faults=(_failure(error),))
         with books.storage.writing() as tx:
-            tx.runs.set_items(_advance(tx, books, run, lease, RunState.ISSUING), [refused])
+            tx.runs.set_items(_advance(tx, books, run, lease, RunState.ISSUING), _outcomes(items, [report]))
 
 
 def _issue_together(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
@@ -165,12 +196,12 @@ def _issue_together(books: Books, run: BillingRun, lease: Lease, provider: str, 
 
 def _outcomes(items: Sequence[RunItem], reports: Sequence[ItemReport]) -> list[RunItem]:
     by_position = {report.position: report for report in reports}
-    found = []
+    outcomes = []
     for item in items:
         report = by_position[item.position]
-        faults = tuple((fault.rule, fault.path, fault.message) for fault in report.faults)
-        found.append(replace(item, outcome=_OUTCOMES[report.outcome], invoice_id=report.invoice_id, number=report.number, faults=faults))
-    return found
+        faults = tuple((found.rule, found.path, found.message) for found in report.faults)
+        outcomes.append(replace(item, outcome=_OUTCOMES[report.outcome], invoice_id=report.invoice_id, number=report.number, faults=faults))
+    return outcomes
 
 
 def _to_billing(item: RunItem) -> BillingItem:
@@ -179,7 +210,7 @@ def _to_billing(item: RunItem) -> BillingItem:
 
 def _next_items(books: Books, run: BillingRun, outcome: ItemOutcome) -> list[RunItem]:
     with books.storage.reading() as tx:
-        return tx.runs.items(run, outcome=outcome, after=0, limit=BATCH_SIZE)
+        return tx.runs.batch(run, outcome=outcome, count_max=BATCH_SIZE, length_max=BATCH_LENGTH_MAX)
 
 
 def _take_lease(books: Books, run: BillingRun, lease: Lease) -> BillingRun:

@@ -13,6 +13,7 @@ from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.domain.totals import compute
+from faktura.ledger.accounts import IDS_PER_PROVIDER
 from faktura.ledger.journal import digest, issued_payload, link
 from faktura.ledger.ports import Books, Dialect, JournalEntry, SeriesPlace, Transaction
 from faktura.ledger.standing import current_standing, render
@@ -39,12 +40,15 @@ def verify(books: Books) -> Iterator[Finding]:
     """All findings of a ledger, in one consistent state of it; none means that it is whole.
 
     Recomputed are: the journal's sequence and chain, the digest of every fact it tells of and that it tells of all of
-    them, totals of issued documents, continuity of every counted series, and every standing with its place and bytes.
+    them, totals of issued documents, continuity of every counted series, counters, and every standing with its place and bytes.
     """
     with books.storage.reading() as tx:
         foreign = tx.audit.foreign_account()
         if foreign is not None:
             yield Finding(where=f"account {foreign}", message="rows name it, but it is not there")
+        unknown = tx.audit.foreign_provider()
+        if unknown is not None:
+            yield Finding(where=f"provider {unknown}", message="rows name it, but it is not there")
         for provider in tx.providers.all():
             accounted: dict[int, Counter[str]] = {}
             yield from _verify_journal(tx, books, provider, accounted)
@@ -53,11 +57,21 @@ def verify(books: Books) -> Iterator[Finding]:
             issued = sum(rows["issued"] for rows in accounted.values())
             if tx.series.used_count(provider.id) != issued:
                 yield Finding(where=f"numbers of {provider.name}", message=f"{tx.series.used_count(provider.id)} were given out, {issued} documents bear one")
-            locks, told = tx.vat.lock_count(provider.id), accounted.get(_PROVIDER, Counter())["period_lock"]
-            if locks != told:
-                yield Finding(where=f"periods of {provider.name}", message=f"has {locks} locks; the journal tells of {told}")
+            yield from _verify_provider(tx, provider, accounted.get(_PROVIDER, Counter()))
             for account in tx.accounts.all(provider.id):
                 yield from _verify_account(tx, account, accounted.get(account.id, Counter()))
+
+
+def _verify_provider(tx: Transaction, provider: Provider, told: Counter[str]) -> Iterator[Finding]:
+    """Facts of the provider itself, and what it counts on with."""
+    kept = {"period_lock": tx.vat.lock_count(provider.id), "series_jump": len(tx.series.jumps(provider.id))}
+    for table, count in kept.items():
+        if count != told[table]:
+            yield Finding(where=f"provider {provider.name}", message=f"has {count} rows of {table}; the journal tells of {told[table]}")
+    low = provider.id * IDS_PER_PROVIDER
+    next_id, next_wire_id, last_id, last_wire_id = tx.audit.ids(provider.id, low=low, high=low + IDS_PER_PROVIDER - 1)
+    if next_id <= last_id or next_wire_id <= last_wire_id:
+        yield Finding(where=f"counters of {provider.name}", message=f"go on with {next_id} and {next_wire_id}; {last_id} and {last_wire_id} are given out")
 
 
 def _readable(where: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -86,14 +100,12 @@ def _verify_journal(tx: Transaction, books: Books, provider: Provider, accounted
 
 
 def _verify_entry(tx: Transaction, books: Books, provider: Provider, entry: JournalEntry, accounted: dict[int, Counter[str]]) -> Iterator[Finding]:
-    account_id, subject_id = _PROVIDER if entry.account_id is None else entry.account_id, entry.subject_id
-    if subject_id is None:
-        return
-    rows = accounted.setdefault(account_id, Counter())
-    where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
     read = _READERS.get(entry.event)
     if read is None:
         return
+    account_id, subject_id = _PROVIDER if entry.account_id is None else entry.account_id, entry.subject_id or 0
+    rows = accounted.setdefault(account_id, Counter())
+    where = f"entry {entry.sequence} of {provider.name} ({entry.event} {subject_id})"
     payload, problems = read(tx, provider, entry, rows)
     for problem in problems:
         yield Finding(where=where, message=problem)
@@ -185,6 +197,12 @@ def _locked(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Coun
     return lock, [] if lock else ["the period's lock is missing"]
 
 
+def _jumped(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    rows.update(series_jump=1)
+    jump = next((jump for jump in tx.series.jumps(provider.id) if digest(jump) == entry.digest), None)
+    return jump, [] if jump else ["the numbers left out are not those that were told"]
+
+
 def _refunded(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
     refund = tx.audit.refund(entry.account_id or 0, entry.subject_id or 0)
     rows.update(refund=1)
@@ -206,6 +224,7 @@ _READERS = {
     "payment.allocated": _allocated,
     "vat-id.checked": _checked,
     "period.locked": _locked,
+    "series.jumped": _jumped,
     "payment.refunded": _refunded,
     "payment.reversed": _reversed,
     "credit.allocated": _allocated,
@@ -256,12 +275,13 @@ def _verify_series(tx: Transaction, provider: Provider, series: Series) -> Itera
     if series.method is not NumberMethod.COUNTER:
         return
     where = f"series {series.name} of {provider.name}"
-    jumps = tx.series.jumps(series)
+    jumps = [(jump.from_number, jump.to_number) for jump in tx.series.jumps(provider.id) if jump.name == series.name]
     expected, year, own_date, last_date = 1, date.min.year, date.min, date.min
     for place in tx.audit.series_numbers(series):
-        if series.reset is Reset.YEAR and place.issue_date.year > year:
-            expected = 1
-        expected = _skip(expected, place.sequence, jumps, place.missing_from)
+        reached = _skip(expected, place.sequence, jumps, place.missing_from)
+        if reached != place.sequence and series.reset is Reset.YEAR and place.issue_date.year > year:  # or it went on, before it was set to start again
+            reached = _skip(1, place.sequence, jumps, place.missing_from)
+        expected = reached
         if place.sequence != expected:
             yield Finding(where=where, message=f"number {expected} should come where {place.sequence} is")
         if not place.is_moved_in and place.issue_date < own_date:

@@ -131,6 +131,16 @@ class AuditRows:
         row = self._driver.one("audit_foreign_accounts")
         return None if row is None else row["account_id"]
 
+    def foreign_provider(self) -> int | None:
+        """A provider that rows name and that is not there."""
+        row = self._driver.one("audit_foreign_providers")
+        return None if row is None else row["provider_id"]
+
+    def ids(self, provider_id: int, *, low: int, high: int) -> tuple[int, int, int, int]:
+        """Next id, next wire id, and the last ones given out, of a provider whose ids are `low` to `high`."""
+        row = self._driver.one("audit_ids", provider_id=provider_id, low=low, high=high)
+        return (0, 0, 0, 0) if row is None else (row["next_id"], row["next_wire_id"], row["last_id"], row["last_wire_id"])
+
     def series_numbers(self, series: Series) -> Iterator[SeriesPlace]:
         """The places of a series' documents in number order; by year where the series starts again."""
         year_digits = 4 if series.reset is Reset.YEAR else 0

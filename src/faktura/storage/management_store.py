@@ -125,7 +125,7 @@ class RunRows:
         )
 
     def items(self, run: BillingRun, *, outcome: ItemOutcome | None, after: int, limit: int) -> list[RunItem]:
-        """A run's items in the order of its input, after a position."""
+        """A run's items in the order of its input, after a position, without their bodies."""
         key = {"provider_id": run.provider_id, "run_id": run.id, "after": after, "limit": limit}
         rows = (
             self._driver.all("billing_run_item_page", **key)
@@ -133,6 +133,17 @@ class RunRows:
             else self._driver.all("billing_run_item_page_outcome", outcome=outcome.value, **key)
         )
         return [_to_item(row) for row in rows]
+
+    def batch(self, run: BillingRun, *, outcome: ItemOutcome, count_max: int, length_max: int) -> list[RunItem]:
+        """A run's first items of an outcome: so many, and so many characters, but at least one."""
+        key = {"provider_id": run.provider_id, "run_id": run.id, "outcome": outcome.value}
+        count = length = 0
+        for row in self._driver.all("billing_run_item_lengths", **key, limit=count_max):
+            length += row["length"]
+            if count and length > length_max:
+                break
+            count += 1
+        return [_to_item(row) for row in self._driver.all("billing_run_item_batch", **key, limit=count)]
 
     def counts(self, run: BillingRun) -> dict[ItemOutcome, int]:
         """How many items have come to what."""

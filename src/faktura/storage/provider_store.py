@@ -8,7 +8,7 @@ from datetime import date
 from faktura.domain.errors import NotFoundError
 from faktura.domain.numbering import Reset, Series
 from faktura.domain.provider import Provider
-from faktura.ledger.ports import JournalEntry, Taken
+from faktura.ledger.ports import JournalEntry, SeriesJump, Taken
 from faktura.storage.driver import Driver
 from faktura.storage.rows import date_text, flat_row, provider_row, to_provider, to_series
 
@@ -109,15 +109,18 @@ class SeriesRows:
             raise NotFoundError(message)
         return to_series(row)
 
-    def jump(self, series: Series, *, to_number: int, recorded_at_us: int) -> None:
-        """Keep that numbers from the series' next one up to `to_number` will never be used."""
-        key = {"provider_id": series.provider_id, "name": series.name, "from_number": series.next_number}
-        self._driver.run("series_jump_insert", **key, to_number=to_number, recorded_at_us=recorded_at_us)
+    def jump(self, provider_id: int, jump: SeriesJump) -> None:
+        """Keep that numbers of a series will never be used."""
+        self._driver.run("series_jump_insert", provider_id=provider_id, **flat_row(jump))
 
-    def jumps(self, series: Series) -> list[tuple[int, int]]:
-        """All jumps of a series: (first number not used, next one used)."""
-        rows = self._driver.all("series_jump_all", provider_id=series.provider_id, name=series.name)
-        return [(row["from_number"], row["to_number"]) for row in rows]
+    def jumps(self, provider_id: int) -> list[SeriesJump]:
+        """All jumps of the provider's series."""
+        return [SeriesJump(**dict(zip(row.keys(), row, strict=True))) for row in self._driver.all("series_jump_all", provider_id=provider_id)]
+
+    def first_date(self, series: Series) -> date | None:
+        """The oldest issue date in a series; None where it has no document."""
+        row = self._driver.one("series_first_date", provider_id=series.provider_id, series=series.name)
+        return None if row is None or row["first_date"] is None else date.fromisoformat(row["first_date"])
 
     def first_own(self, series: Series) -> tuple[int, date] | None:
         """Place and issue date of the first document of a series that was issued here; None where there is none yet."""

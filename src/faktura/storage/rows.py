@@ -18,7 +18,7 @@ from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.listing_ports import ListingRow
-from faktura.ledger.ports import BillingKey, JournalEntry, MovedIn
+from faktura.ledger.ports import BillingKey, JournalEntry, MovedIn, SeriesJump
 
 Row = Mapping[str, Any]
 
@@ -181,7 +181,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | VatIdCheck) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 

@@ -81,7 +81,11 @@ INSERT INTO series_jump (provider_id, name, from_number, to_number, recorded_at_
 VALUES (:provider_id, :name, :from_number, :to_number, :recorded_at_us);
 
 -- name: series_jump_all
-SELECT from_number, to_number FROM series_jump WHERE provider_id = :provider_id AND name = :name ORDER BY from_number;
+SELECT name, from_number, to_number, recorded_at_us FROM series_jump WHERE provider_id = :provider_id ORDER BY name, from_number;
+
+-- name: series_first_date
+SELECT MIN(i.issue_date) AS first_date FROM invoice i JOIN account a ON a.account_id = i.account_id
+WHERE a.provider_id = :provider_id AND i.series = :series;
 
 -- name: account_reference_insert
 INSERT INTO account_reference (provider_id, reference, account_id) VALUES (:provider_id, :reference, :account_id);
@@ -540,6 +544,37 @@ UNION ALL SELECT account_id FROM moved_in WHERE account_id NOT IN (SELECT accoun
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
 
+-- name: audit_foreign_providers
+-- Rows whose provider is not there.
+SELECT provider_id FROM account WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM counter WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM series WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM series_jump WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM issued_number WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM period_lock WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+UNION ALL SELECT provider_id FROM journal WHERE provider_id NOT IN (SELECT provider_id FROM provider)
+LIMIT 1;
+
+-- name: audit_ids
+-- What a provider counts on with, and the highest ids that it has given out. Wire ids of recorded documents are their sources'.
+SELECT c.next_id, c.next_wire_id,
+  (SELECT CAST(COALESCE(MAX(given.id), 0) AS BIGINT) FROM (
+    SELECT MAX(account_id) AS id FROM account WHERE account_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(token_id) FROM token WHERE token_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(invoice_id) FROM invoice WHERE invoice_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(payment_id) FROM payment WHERE payment_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(allocation_id) FROM allocation WHERE allocation_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(refund_id) FROM refund WHERE refund_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(reversal_id) FROM reversal WHERE reversal_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(source_id) FROM source WHERE source_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(check_id) FROM vat_id_check WHERE check_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(lock_id) FROM period_lock WHERE lock_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(draft_id) FROM draft WHERE draft_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(run_id) FROM billing_run WHERE run_id BETWEEN :low AND :high
+  ) AS given) AS last_id,
+  (SELECT CAST(COALESCE(MAX(wire_id), 0) AS BIGINT) FROM invoice WHERE origin = 'issued' AND invoice_id BETWEEN :low AND :high) AS last_wire_id
+FROM counter c WHERE c.provider_id = :provider_id;
+
 -- name: period_lock_insert
 INSERT INTO period_lock (provider_id, lock_id, locked_through, actor, recorded_at_us)
 VALUES (:provider_id, :lock_id, :locked_through, :actor, :recorded_at_us);
@@ -791,11 +826,19 @@ UPDATE billing_run_item SET outcome = :outcome, invoice_id = :invoice_id, number
 WHERE provider_id = :provider_id AND run_id = :run_id AND position = :position;
 
 -- name: billing_run_item_page
-SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
+SELECT position, '' AS body, outcome, invoice_id, number, faults FROM billing_run_item
+WHERE provider_id = :provider_id AND run_id = :run_id AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: billing_run_item_page_outcome
-SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after
+SELECT position, '' AS body, outcome, invoice_id, number, faults FROM billing_run_item
+WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_lengths
+SELECT LENGTH(body) AS length FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome
 ORDER BY position LIMIT :limit;
+
+-- name: billing_run_item_batch
+SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id AND outcome = :outcome ORDER BY position LIMIT :limit;
 
 -- name: billing_run_counts
 SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;
