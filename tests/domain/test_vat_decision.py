@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from importlib import resources
 from itertools import pairwise
 
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faktura.domain import vat_rates
+from faktura.domain.countries import COUNTRIES
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
-from faktura.domain.vat_decision import VAT_RULES, Supply, compact_vat_id, decide_vat, has_valid_vat_id, infer_tax_country
+from faktura.domain.vat_decision import VAT_RULES, Supply, compact_vat_id, decide_vat, find_decision, has_valid_vat_id, infer_tax_country
 from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
 
 DAY = date(2026, 1, 15)
@@ -119,6 +121,51 @@ def test_without_countries_nothing_is_decided(buyer: Party) -> None:
     seller = BG if buyer.country is None else Party(name="S", country="US")
     with pytest.raises(ValueError, match="country"):
         decide_vat(Supply(seller=seller, buyer=buyer, day=DAY))
+
+
+@pytest.mark.parametrize(("code", "words"), [("EL", "that is GR"), ("UK", "that is GB"), ("XX", "is no country of ISO 3166-1"), ("EU", "is no country")])
+def test_a_misspelt_country_is_not_outside_the_eu(code: str, words: str) -> None:
+    """Nothing is decided for a code that is no country's: taken for one outside the EU, a Greek consumer would be charged nothing."""
+    supply = Supply(seller=BG, buyer=Party(name="B", country=code), day=DAY)
+    with pytest.raises(ValueError, match=words):
+        decide_vat(supply)
+    assert find_decision(supply) is None
+
+
+def test_the_codes_are_those_of_iso_3166() -> None:
+    """As the time zone database lists them, and XI and XK, which no standard of ISO assigns."""
+    table = (resources.files("tzdata") / "zoneinfo" / "iso3166.tab").read_text()
+    listed = {line.split("\t")[0] for line in table.splitlines() if not line.startswith("#")}
+    assert COUNTRIES - listed == {"XI", "XK"}
+    assert listed <= COUNTRIES
+
+
+NONE_DUE, REVERSED = VatKey(VatCategory.OUTSIDE_SCOPE, Decimal(0)), VatKey(VatCategory.REVERSE_CHARGE, Decimal(0))
+FRENCH = VatKey(VatCategory.STANDARD, Decimal(20))
+
+
+@pytest.mark.parametrize(
+    ("seller", "buyer", "vat", "tax_country"),
+    [
+        (BG, Party(name="a consumer in Monaco", country="MC"), FRENCH, "FR"),
+        (BG, Party(name="a business in Monaco", country="MC", vat_id="FR83404833048"), REVERSED, "FR"),
+        (Party(name="S", country="FR", vat_id="FR83404833048"), Party(name="B", country="MC", vat_id="FR83404833048"), FRENCH, "FR"),
+        (Party(name="S", country="MC", vat_id="FR83404833048"), Party(name="B", country="FR"), FRENCH, "FR"),
+        (Party(name="S", country="MC", vat_id="FR83404833048"), DE, REVERSED, "DE"),
+        (BG, Party(name="Northern Ireland", country="GB", vat_id="XI366303068"), NONE_DUE, "GB"),
+        (BG, Party(name="Northern Ireland", country="XI"), NONE_DUE, "XI"),
+        (BG, Party(name="Switzerland", country="CH", vat_id="CHE107787577MWST"), NONE_DUE, "CH"),
+        (BG, Party(name="Åland", country="AX"), NONE_DUE, "AX"),
+        (BG, Party(name="Guadeloupe", country="GP"), NONE_DUE, "GP"),
+        (BG, Party(name="the VAT id of another country", country="AT", vat_id="DE136695976"), VatKey(VatCategory.STANDARD, Decimal(20)), "AT"),
+        (BG, Party(name="Greece, as ISO writes it", country="GR", vat_id="GR094259216"), VatKey(VatCategory.STANDARD, Decimal(24)), "GR"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Party) else None,
+)
+def test_countries_at_the_borders_of_the_union(seller: Party, buyer: Party, vat: VatKey, tax_country: str) -> None:
+    """Monaco is taxed as France (Art. 7); of the United Kingdom services are outside in all its parts; territories with codes of their own are outside."""
+    decision = decide_vat(Supply(seller=seller, buyer=buyer, day=DAY))
+    assert (decision.vat, decision.tax_country) == (vat, tax_country)
 
 
 @pytest.mark.parametrize("vat_id", [None, "", "BG", "BG1", "bg175074752 ", "BG175074753", "175074752"])

@@ -13,12 +13,12 @@ import pytest
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import ConflictError, InvalidDocumentError, NotFoundError
-from faktura.domain.invoice import Draft, TypeCode
+from faktura.domain.invoice import Draft, Invoice, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import Reset
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, hash_token
-from faktura.ledger.accounts import set_series
+from faktura.ledger.accounts import add_account, set_provider, set_series
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.payments import allocate_credit, pay
 from faktura.ledger.queries import get_invoice
@@ -256,3 +256,48 @@ def test_a_series_set_to_start_again_by_mistake_is_set_back(ledger: Any, account
     set_series(ledger.books, provider="vpsbg", name="invoice", reset=Reset.NEVER)
     assert numbers + on(ledger, account, date(2025, 1, 1)) == ["2024-0001", "2025-0002"]
     assert list(verify(ledger.books)) == []
+
+
+LINES = [{"name": "VPS", "unit_price": "100", "vat_rate": 20}, {"name": "Book", "unit_price": "100", "vat_rate": 9}]
+
+
+def credit_lines(ledger: Any, account: Account, number: str, *lines: tuple[str, int], **terms: object) -> Invoice:
+    """A credit note of the user's own lines: price and rate."""
+    document = {"type_code": 381, "preceding_invoice": number, "lines": [{"name": "less", "unit_price": price, "vat_rate": rate} for price, rate in lines]}
+    return issue(ledger.books, account_id=account.id, draft=parse_draft(document | terms, currency=EUR, buyer=BUYER))
+
+
+@pytest.mark.parametrize("basis", ["net", "gross"])
+def test_a_credit_note_takes_back_no_vat_that_was_not_charged(ledger: Any, account: Account, basis: str) -> None:
+    """Neither another rate or category, nor more of one rate than is left of it, although the total allows it; a reason overrides it, and is kept."""
+    terms: dict[str, Any] = {"lines": LINES, "override_reason": "books", "price_basis": basis}
+    number = issue(ledger.books, account_id=account.id, draft=draft(**terms)).number
+    before = dump(ledger)
+    for lines in ([("60", 100)], [("10", 21)], [("110", 20)], [("50", 20), ("110", 9)]):
+        with pytest.raises(InvalidDocumentError, match="VAT-CREDIT"):
+            credit_lines(ledger, account, number, *lines, price_basis=basis)
+    assert dump(ledger) == before
+    credit_lines(ledger, account, number, ("60", 20), price_basis=basis)
+    with pytest.raises(InvalidDocumentError, match=r"has 40.00 EUR of category S at 20 % left to credit"):
+        credit_lines(ledger, account, number, ("60", 20), price_basis=basis)
+    note = credit_lines(ledger, account, number, ("60", 20), price_basis=basis, override_reason="agreed")
+    assert note.override_reason == "agreed"
+    assert list(verify(ledger.books)) == []
+
+
+def test_a_credit_note_over_a_change_of_rate_takes_back_the_old_one(ledger: Any) -> None:
+    """What was charged is given back: the rate of the new day is the one that needs a reason."""
+    provider = ledger.provider("vpsbg", zone="Europe/Berlin")
+    set_provider(ledger.books, name="vpsbg", change=lambda found: replace(found, seller=Party(name="S", country="DE", vat_id="DE136695976")))
+    german = add_account(ledger.books, provider=provider.name, reference="g", buyer=Party(name="K", country="DE"))
+    at = {19: date(2020, 6, 30), 16: date(2020, 7, 1)}
+    ledger.clock.now_us = midnight(at[19], "Europe/Berlin")
+    invoice = issue(
+        ledger.books, account_id=german.id, draft=draft(lines=[{"name": "VPS", "unit_price": "100", "vat_rate": 19}], buyer={"name": "K", "country": "DE"})
+    )
+    ledger.clock.now_us = midnight(at[16], "Europe/Berlin")
+    with pytest.raises(InvalidDocumentError, match="VAT-CREDIT"):
+        credit_lines(ledger, german, invoice.number, ("50", 16))
+    half = credit_lines(ledger, german, invoice.number, ("50", 19))
+    rest = credit_lines(ledger, german, invoice.number, ("50", 19))
+    assert (half.vat_total_minor, rest.vat_total_minor, half.issue_date) == (950, 950, at[16])

@@ -276,3 +276,13 @@ def test_a_term_that_is_not_known_changes_no_old_digest(shop: Any) -> None:
     assert "tax_country" not in terms
     assert digest(old) == digest(terms)
     assert digest(old) != digest(replace(old, tax_country="BG"))
+
+
+def test_monaco_is_reported_as_france(shop: Any) -> None:
+    """A consumer there is on France's row of the one-stop shop, a business on the recapitulative statement by its French VAT id."""
+    for vat_id in (None, "FR83404833048"):
+        issued(shop, "marie", buyer={"name": "Monaco", "country": "MC"} | ({"vat_id": vat_id} if vat_id else {}))
+    issued(shop, "marie")
+    report = august(shop)
+    assert [(row.tax_country, row.taxable_minor, row.tax_minor) for row in report.oss] == [("FR", 2000, 400)]
+    assert [(row.vat_id, row.category, row.taxable_minor) for row in report.recapitulative] == [("FR83404833048", VatCategory.REVERSE_CHARGE, 1000)]

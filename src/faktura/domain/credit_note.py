@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from faktura.domain.errors import ConflictError, InvalidDocumentError, fault
-from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, TypeCode
-from faktura.domain.money import DECIMAL_PLACES_MAX, round_ratio
+from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, fault
+from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, Totals, TypeCode
+from faktura.domain.money import DECIMAL_PLACES_MAX, canonical, round_ratio
 from faktura.domain.totals import line_total
-from faktura.domain.vat import PriceBasis, VatKey
+from faktura.domain.vat import PriceBasis, VatBreakdown, VatKey
 from faktura.domain.vat_decision import Supply, infer_tax_country
 
 
@@ -39,6 +40,34 @@ def credit_draft(invoice: Invoice, *, quantities: dict[int, Decimal] | None = No
         order_ids=invoice.order_ids or (),
         note=note,
     )
+
+
+def credited_vat_faults(invoice: Invoice, totals: Totals, credited: Mapping[VatKey, int], *, rounding_minor: int) -> list[Fault]:
+    """What a credit note would take back that its invoice did not charge: VAT of another category or rate, or more of one than is left.
+
+    `credited` is what earlier credit notes took back, in the invoice's price basis. Of a recorded document that does not tell its VAT nothing is said.
+    """
+    charged = {VatKey(group.category, group.rate): group for group in invoice.vat_breakdown}
+    faults = []
+    for group in totals.vat_breakdown:
+        key = VatKey(group.category, group.rate)
+        known = charged.get(key) or charged.get(VatKey(None, key.rate))
+        label = f"category {key.category} at {canonical(key.rate)} %"
+        if known is None and charged:
+            faults.append(fault("VAT-CREDIT", "lines", f"invoice {invoice.number} charges no VAT of {label}; to take back other VAT, give an override_reason"))
+        elif known is not None and known.taxable_amount_minor is not None:
+            left_minor = credited_amount(invoice, known) - credited.get(key, 0)
+            if credited_amount(invoice, group) > max(0, left_minor) + rounding_minor:
+                message = (
+                    f"invoice {invoice.number} has {invoice.currency.format(left_minor)} of {label} left to credit; to take back more, give an override_reason"
+                )
+                faults.append(fault("VAT-CREDIT", "lines", message))
+    return faults
+
+
+def credited_amount(invoice: Invoice, group: VatBreakdown) -> int:
+    """A group's amount in the price basis of the invoice, in which the parts of a line add up to it."""
+    return (group.taxable_amount_minor or 0) + ((group.tax_amount_minor or 0) if invoice.price_basis is PriceBasis.GROSS else 0)
 
 
 def tax_country_of(invoice: Invoice) -> str | None:

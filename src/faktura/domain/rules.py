@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from faktura.domain.countries import unknown_country
 from faktura.domain.errors import Fault, fault
 from faktura.domain.invoice import Draft, Period, Totals, TypeCode
 from faktura.domain.money import AMOUNT_MINOR_MAX, canonical
@@ -104,6 +105,14 @@ def _buyer_country(subject: Subject) -> Iterator[tuple[str, str]]:
         yield "buyer.country", "the buyer's country is missing"
 
 
+def _country_codes(subject: Subject) -> Iterator[tuple[str, str]]:
+    codes = {"seller.country": subject.seller.country, "buyer.country": subject.draft.buyer.country, "tax_country": subject.draft.tax_country}
+    for path, code in codes.items():
+        unknown = unknown_country(code) if code else None
+        if unknown:
+            yield path, f"{code} {unknown}"
+
+
 def _periods(subject: Subject) -> Iterator[tuple[str, str]]:
     periods: list[tuple[str, Period | None]] = [("period", subject.draft.period)]
     periods += [(f"lines[{index}].period", line.period) for index, line in enumerate(subject.draft.lines)]
@@ -191,6 +200,7 @@ RULES: tuple[tuple[str, Check], ...] = (
     ("BR-S-2", _seller_tax_id),
     ("BR-9", _countries),
     ("BR-11", _buyer_country),
+    ("BR-CL-14", _country_codes),
     ("BR-29", _periods),  # and BR-30
     ("DUE-DATE", _due_date),
     ("BR-55", _preceding),

@@ -14,9 +14,10 @@ from decimal import Decimal
 from stdnum.eu import vat as eu_vat
 from stdnum.exceptions import ValidationError
 
+from faktura.domain.countries import unknown_country
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
-from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate
+from faktura.domain.vat_rates import EU_COUNTRIES, standard_rate, vat_territory
 
 _ZERO = Decimal(0)
 _TAXED_AT_THE_BUYERS = frozenset({VatCategory.REVERSE_CHARGE, VatCategory.OUTSIDE_SCOPE})
@@ -34,7 +35,17 @@ class Supply:
     @property
     def is_domestic(self) -> bool:
         """Both in one member state."""
-        return self.buyer.country == self.seller.country
+        return self.buyer_territory == self.seller_territory
+
+    @property
+    def seller_territory(self) -> str | None:
+        """Whose VAT is that of the seller's country."""
+        return vat_territory(self.seller.country)
+
+    @property
+    def buyer_territory(self) -> str | None:
+        """Whose VAT is that of the buyer's country."""
+        return vat_territory(self.buyer.country)
 
     @property
     def is_to_business(self) -> bool:
@@ -68,14 +79,14 @@ class VatRule:
 VAT_RULES: tuple[VatRule, ...] = (
     VatRule(
         "Art. 59",
-        lambda supply: supply.buyer.country not in EU_COUNTRIES,
+        lambda supply: supply.buyer_territory not in EU_COUNTRIES,
         lambda _: VatKey(VatCategory.OUTSIDE_SCOPE, _ZERO),
         "Not subject to VAT in the EU: the place of supply is outside (Art. 44, 58 and 59 Directive 2006/112/EC)",
     ),
     VatRule(
         "Art. 45 home",
         lambda supply: supply.is_domestic,
-        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.seller.country or "", supply.day)),
+        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.seller_territory or "", supply.day)),
         is_taxed_at_home=True,
     ),
     VatRule(
@@ -87,22 +98,26 @@ VAT_RULES: tuple[VatRule, ...] = (
     VatRule(
         "Art. 58",
         lambda _: True,
-        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.buyer.country or "", supply.day)),
+        lambda supply: VatKey(VatCategory.STANDARD, standard_rate(supply.buyer_territory or "", supply.day)),
     ),
 )
 """For a seller in the EU. A business without a valid VAT id is taxed as a consumer."""
 
 
 def decide_vat(supply: Supply) -> VatDecision:
-    """The VAT of an electronic service; ValueError where a country is missing, or the seller is outside the EU."""
-    if supply.seller.country not in EU_COUNTRIES:
+    """The VAT of an electronic service; ValueError where a country is missing or unknown, or the seller is outside the EU."""
+    if supply.seller_territory not in EU_COUNTRIES:
         message = f"VAT is decided for sellers in the EU; the seller's country is {supply.seller.country or 'missing'}"
         raise ValueError(message)
     if not supply.buyer.country:
         raise ValueError("VAT cannot be decided: the buyer's country is missing")
+    unknown = unknown_country(supply.buyer.country)
+    if unknown:  # to take it for one outside the EU would charge nothing where a code is misspelt
+        message = f"VAT cannot be decided: the buyer's country {supply.buyer.country} {unknown}"
+        raise ValueError(message)
     rule = next(rule for rule in VAT_RULES if rule.applies(supply))
-    place = supply.seller if rule.is_taxed_at_home else supply.buyer
-    return VatDecision(rule=rule.id, vat=rule.decide(supply), reason=rule.reason, tax_country=place.country or "")
+    place = supply.seller_territory if rule.is_taxed_at_home else supply.buyer_territory
+    return VatDecision(rule=rule.id, vat=rule.decide(supply), reason=rule.reason, tax_country=place or "")
 
 
 def find_decision(supply: Supply) -> VatDecision | None:
@@ -119,7 +134,7 @@ def infer_tax_country(supply: Supply, vat: Collection[VatKey]) -> str | None:
     Where its VAT is the decided one, the place of supply is too. Where VAT was named otherwise: the buyer's country for AE and O, which say that
     the seller's does not tax it, and for a rate that is the standard rate of the buyer's member state on that day; else the seller's country.
     """
-    seller, buyer = supply.seller.country, supply.buyer.country
+    seller, buyer = supply.seller_territory, supply.buyer_territory
     decision = find_decision(supply)
     if decision and set(vat) <= {decision.vat}:
         return decision.tax_country
@@ -140,7 +155,7 @@ def _has_standard_rate(vat: Collection[VatKey], country: str, day: date) -> bool
 
 def has_valid_vat_id(party: Party) -> bool:
     """Whether the party's VAT id is one of its own country with right check digits."""
-    prefix = "EL" if party.country == "GR" else party.country
+    prefix = "EL" if party.country == "GR" else vat_territory(party.country)
     return bool(party.vat_id and prefix and party.vat_id.upper().startswith(prefix) and eu_vat.is_valid(party.vat_id))
 
 

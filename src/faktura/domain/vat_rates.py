@@ -88,6 +88,15 @@ EU_COUNTRIES = frozenset(_RATES)
 """ISO 3166-1 codes; Greece is GR here, although its VAT ids begin with EL."""
 
 
+_TERRITORIES = {"MC": "FR"}
+"""Art. 7 Directive 2006/112/EC: supplies to and from Monaco are as those to and from France, and its businesses have French VAT ids."""
+
+
+def vat_territory(country: str | None) -> str | None:
+    """The country whose VAT is charged in a country."""
+    return _TERRITORIES.get(country, country) if country else None
+
+
 def standard_rate(country: str, day: date) -> Decimal:
     """The standard rate of a member state on a day; ValueError for other countries and for days before the table begins."""
     found = [rate for since, rate in _RATES.get(country, ()) if since <= day]

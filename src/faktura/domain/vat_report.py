@@ -13,7 +13,7 @@ from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.vat import VatCategory
 from faktura.domain.vat_decision import compact_vat_id
-from faktura.domain.vat_rates import EU_COUNTRIES
+from faktura.domain.vat_rates import EU_COUNTRIES, vat_territory
 
 _STATED = frozenset({VatCategory.REVERSE_CHARGE, VatCategory.INTRA_COMMUNITY})
 
@@ -120,9 +120,10 @@ def summarize(rows: Iterable[SalesRow], *, provider: str, start: date, end: date
     for row in rows:
         country, category, currency = row.tax_country or "", row.category or "", row.currency.code
         _add(summary[country, category, row.rate, currency], row.taxable_minor, row.tax_minor, 1)
-        if row.category is VatCategory.STANDARD and country in EU_COUNTRIES and country != row.seller_country:
+        if row.category is VatCategory.STANDARD and country in EU_COUNTRIES and country != vat_territory(row.seller_country):
             _add(oss[country, row.rate, currency], row.taxable_minor, row.tax_minor)
-        if row.category in _STATED and row.buyer_vat_id and row.buyer_country in EU_COUNTRIES and row.buyer_country != row.seller_country:
+        buyer_territory = vat_territory(row.buyer_country)
+        if row.category in _STATED and row.buyer_vat_id and buyer_territory in EU_COUNTRIES and buyer_territory != vat_territory(row.seller_country):
             _add(statement[row.buyer_vat_id, category, currency], row.taxable_minor)
     return VatReport(
         provider=provider,

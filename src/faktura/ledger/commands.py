@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from faktura.domain.calendar import legal_date
-from faktura.domain.credit_note import credit_draft, tax_country_of
+from faktura.domain.credit_note import credit_draft, credited_amount, credited_vat_faults, tax_country_of
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.numbering import NumberMethod, Series, render_number, take
@@ -69,7 +70,7 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
     corrected = _corrected(tx, account, draft)
     if corrected:
         prepared = replace(prepared, tax_country=_corrected_country(corrected, draft) or prepared.tax_country)
-    settles_minor = _settled_by_credit(tx, provider, corrected, prepared.totals) if corrected else 0
+    settles_minor = _settled_by_credit(tx, provider, corrected, prepared) if corrected else 0
     series = series_for(tx, provider, draft.type_code)
     seq, number, issue_date, now_us = _take_number(tx, books, provider, series, prepared)
     # A credit note's next id is that of what it settles now, even where that is nothing: no later allocation is taken for it.
@@ -160,10 +161,11 @@ def _corrected_country(corrected: Invoice, draft: Draft) -> str | None:
     return country
 
 
-def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, totals: Totals) -> int:
-    """How much of what it corrects a credit note settles; ConflictError beyond the document's total."""
+def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, prepared: Prepared) -> int:
+    """How much of what it corrects a credit note settles; ConflictError beyond the document's total, InvalidDocumentError beyond its VAT."""
     if corrected.total_with_vat_minor is None:
         return 0
+    totals = prepared.totals
     left = corrected.total_with_vat_minor - tx.invoices.credited_minor(corrected.account_id, corrected.id)
     # Parts are rounded line by line and group by group: together they may make a few cents more than the whole.
     rounding = len(corrected.lines or ()) + len(corrected.vat_breakdown) if totals.total_with_vat_minor < corrected.total_with_vat_minor else 0
@@ -171,6 +173,11 @@ def _settled_by_credit(tx: Transaction, provider: Provider, corrected: Invoice, 
         money = corrected.currency
         message = f"invoice {corrected.number} has {money.format(left)} left to credit, not {money.format(totals.total_with_vat_minor)}"
         raise ConflictError(message)
+    if not prepared.draft.override_reason:
+        credited: dict[VatKey, int] = defaultdict(int)
+        for group in tx.invoices.credited_vat(corrected.account_id, corrected.id):
+            credited[VatKey(group.category, group.rate)] += credited_amount(corrected, group)
+        refuse(credited_vat_faults(corrected, totals, credited, rounding_minor=rounding))
     due = current_standing(tx, corrected, provider).due_minor
     return max(0, min(totals.total_with_vat_minor, due or 0))
 

@@ -14,7 +14,7 @@ from faktura.domain.draft import parse_draft
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Draft, Invoice
 from faktura.domain.provider import Account, Provider
-from faktura.ledger.commands import Prepared, issue, prepare
+from faktura.ledger.commands import Prepared, issue, lock_account, prepare
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import StoredDraft
@@ -38,7 +38,7 @@ def set_draft(books: Books, *, provider_id: int, draft_id: int, document: Mappin
     """Replace a draft's document; `check` sees the present one first, and raises to refuse."""
     with books.storage.writing() as tx:
         now_us = books.clock()
-        current = find_draft(tx, provider_id, draft_id)
+        current, _ = _hold(tx, provider_id, draft_id)
         check(current)
         changed = replace(current, document=document_text(document), revision=current.revision + 1, updated_at_us=now_us)
         tx.drafts.set(changed)
@@ -49,7 +49,7 @@ def set_draft(books: Books, *, provider_id: int, draft_id: int, document: Mappin
 def remove_draft(books: Books, *, provider_id: int, draft_id: int, check: Callable[[StoredDraft], None]) -> None:
     """Remove a draft; nothing was issued, so nothing is missing."""
     with books.storage.writing() as tx:
-        current = find_draft(tx, provider_id, draft_id)
+        current, _ = _hold(tx, provider_id, draft_id)
         check(current)
         tx.drafts.delete(current)
         _journal(tx, books, provider_id, _event("draft.removed", current))
@@ -58,14 +58,11 @@ def remove_draft(books: Books, *, provider_id: int, draft_id: int, check: Callab
 def issue_draft(books: Books, *, provider_id: int, draft_id: int, check: Callable[[StoredDraft], None]) -> Invoice:
     """Issue a draft: the document takes its number, and the draft is gone, both or neither."""
     with books.storage.writing() as tx:
-        current = find_draft(tx, provider_id, draft_id)
+        current, account = _hold(tx, provider_id, draft_id)
         check(current)
-        account = tx.accounts.lock(current.account_id)
-        if account is None:
-            raise NotFoundError
         draft = read_document(tx, books, account, document_of(current))
+        tx.drafts.delete(current)  # before the number, since the counter is the last of all locks
         invoice = issue(joined(books, tx), account_id=account.id, draft=draft)
-        tx.drafts.delete(current)
         _journal(tx, books, provider_id, _event("draft.issued", current))
     return invoice
 
@@ -93,6 +90,12 @@ def find_draft(tx: Transaction, provider_id: int, draft_id: int) -> StoredDraft:
         message = f"there is no draft {draft_id}"
         raise NotFoundError(message)
     return found
+
+
+def _hold(tx: Transaction, provider_id: int, draft_id: int) -> tuple[StoredDraft, Account]:
+    """The draft as it is under its account's lock: who changes, removes or issues it waits for the others, and sees what they did."""
+    account = lock_account(tx, find_draft(tx, provider_id, draft_id).account_id)
+    return find_draft(tx, provider_id, draft_id), account
 
 
 def document_of(draft: StoredDraft) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from faktura.domain.invoice import AllowanceCharge, Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.money import Currency
 from faktura.domain.payment import Standing
+from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import BillingKey, MovedIn, Overview
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
 from faktura.storage.driver import Driver, Row
@@ -99,6 +100,10 @@ class InvoiceRows:
         else:
             rows = self._driver.assemble(["invoice_credited", "invoice_credited_moment"], **key, **moment_row(moment))
         return sum(int(row["credited_minor"]) for row in rows)
+
+    def credited_vat(self, account_id: int, invoice_id: int) -> list[VatBreakdown]:
+        """The VAT groups of the credit notes that correct a document."""
+        return [to_vat_breakdown(row) for row in self._driver.all("invoice_credited_vat", account_id=account_id, invoice_id=invoice_id)]
 
     def of_pro_forma(self, account_id: int, pro_forma_id: int) -> int | None:
         """The invoice that was made from a pro-forma, if there is one."""

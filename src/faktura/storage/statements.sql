@@ -165,6 +165,10 @@ WHERE account_id = :account_id AND preceding_invoice_id = :invoice_id AND type_c
 -- name: invoice_credited_moment
 AND recorded_at_us <= :as_of_us AND issue_date <= :on_date;
 
+-- name: invoice_credited_vat
+SELECT v.* FROM invoice i JOIN vat_breakdown v ON v.account_id = i.account_id AND v.invoice_id = i.invoice_id
+WHERE i.account_id = :account_id AND i.preceding_invoice_id = :invoice_id AND i.type_code = 381 AND i.origin = 'issued';
+
 -- name: invoice_place
 SELECT invoice_id, account_id, issue_date, number FROM invoice WHERE invoice_id = :invoice_id;
 
