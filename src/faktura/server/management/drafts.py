@@ -9,13 +9,12 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from faktura.domain.calendar import instant_text
-from faktura.domain.errors import NotFoundError
 from faktura.ledger.commands import Prepared
 from faktura.ledger.drafts import add_draft, document_of, find_draft, issue_draft, judge, remove_draft, set_draft
 from faktura.ledger.management_ports import Answer, StoredDraft
 from faktura.ledger.ports import Books, Transaction
 from faktura.server.management.body import Checked
-from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.call import ID_MAX, Call, answer, bounded, respond
 from faktura.server.management.document_schema import DraftBody, DraftChange, DraftPage, DraftResource, InvoiceResource, TotalsResource
 from faktura.server.management.invoices import issued_answer
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
@@ -58,7 +57,7 @@ class Drafts(Controller):
     def get_draft(self, call: Call, draft_id: int) -> Response[DraftResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
-            draft = find_draft(tx, call.provider_id, _bounded(draft_id))
+            draft = find_draft(tx, call.provider_id, bounded(draft_id))
             return respond(answer(_draft(call, tx, draft), etag=_etag(draft)))
 
     @put(
@@ -75,7 +74,7 @@ class Drafts(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                draft = set_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), document=data.document, check=_match(call))
+                draft = set_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), document=data.document, check=_match(call))
                 return answer(_draft(call, tx, draft), etag=_etag(draft))
 
         return call.once(act)
@@ -85,7 +84,7 @@ class Drafts(Controller):
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
         def act(books: Books) -> Answer:
-            remove_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+            remove_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
             return Answer(status=204)
 
         return call.once(act)
@@ -96,16 +95,10 @@ class Drafts(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
                 return issued_answer(call, tx, invoice)
 
         return call.once(act)
-
-
-def _bounded(draft_id: int) -> int:
-    if not 0 < draft_id <= ID_MAX:
-        raise NotFoundError
-    return draft_id
 
 
 def _etag(draft: StoredDraft) -> str:
