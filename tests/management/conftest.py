@@ -64,9 +64,8 @@ def run_site(furnished: tuple[Path, dict[str, str]], operations: Mapping[str, Op
     def start() -> Iterator[Site]:
         path = tmp_path_factory.mktemp("site") / "ledger.db"
         shutil.copyfile(file, path)
-        with serving(path, FAKTURA_ACCESS_LOG="off") as served:
-            with closing(Wire(served.host)) as wire:
-                yield Site(wire, path, tokens, operations, served.process.pid)
+        with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire:
+            yield Site(wire, path, tokens, operations, served.process.pid)
 
     return start
 

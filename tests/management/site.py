@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -194,9 +194,9 @@ class Site:
     operations: Mapping[str, Operation]
     pid: int = 0
 
-    def api(self, token: str | None = "alpha") -> Api:
+    def api(self, name: str | None = "alpha") -> Api:
         """The API with a token of that name."""
-        return Api(self.wire, None if token is None else self.tokens[token])
+        return Api(self.wire, None if name is None else self.tokens[name])
 
     def dump(self) -> Dump:
         """All that the ledger holds, but when tokens were last used."""

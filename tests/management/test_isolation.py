@@ -146,7 +146,7 @@ def test_lists_show_only_what_is_the_providers(site: Site, calls: dict[str, tupl
 STRANGE = (
     *("", "/", "/v1", "/v1/", "/v2/accounts", "/openapi.json", "/openapi", "/openapi/", "/openapi/swagger", "/openapi/redoc", "/schema", "/docs"),
     *("/v1/openapi", "/v1/openapi/swagger", "/v1/openapi.yaml", "/v1/schema", "/v1/docs", "/v1/redoc", "/v1/nothing", "/v1/accounts/x", "/v1/accounts/1/x"),
-    *("/v1/accounts/1.0", "/v1/accounts/0x1", "/v1/accounts/%31%30", "/v1/accounts/%00", "/v1/accounts/1%00", "/v1/accounts/%2e%2e", "/v1/accounts/١"),
+    *("/v1/accounts/1.0", "/v1/accounts/0x1", "/v1/accounts/%31%30", "/v1/accounts/%00", "/v1/accounts/1%00", "/v1/accounts/%2e%2e", "/v1/accounts/%D9%A1"),
     *("/v1/providers/%2F", "/v1/providers/%2Fbeta", "/v1/providers/alpha%2F..%2Fbeta", "/v1/providers/alpha%00", "/v1/providers/%ff", "/v1/providers/a%0d%0ab"),
     *("//v1/accounts", "/v1//accounts", "//v1//accounts//", "/v1/accounts//", "/v1/../v1/accounts", "/v1/./accounts", "/v1/accounts/..", "/%2e%2e/openapi"),
     *(
@@ -165,7 +165,7 @@ STRANGE = (
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("target", [f"/manage{rest}" for rest in STRANGE if rest.isascii()])
+@pytest.mark.parametrize("target", [f"/manage{rest}" for rest in STRANGE])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "TRACE", "PROPFIND"])
 def test_strange_paths_show_nothing(site: Site, method: str, target: str) -> None:
     """Nothing is served but what is documented: no page of the framework, no fault, and nothing of the ledger to who has no token."""

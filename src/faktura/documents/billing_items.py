@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from faktura.documents import strict_json
+from faktura.domain.draft import LINES_MAX
 from faktura.domain.errors import InputError
 
 JSON_LINES = "application/jsonl"
@@ -28,7 +29,7 @@ _PERIOD = ("period_start", "period_end")
 COLUMNS = (*_KEY, *_DOCUMENT, *_LINE, *_WHOLE, *_PERIOD)
 
 _UNUSABLE = "null"
-"""Stands for a line that is no JSON: the run refuses it, and names its position."""
+"""Stands for a line that is no JSON, or none that can be kept: the run refuses it, and names its position."""
 
 
 class ItemParser:
@@ -77,11 +78,11 @@ class ItemParser:
 
 def _json_text(line: bytes) -> str:
     try:
-        text = line.decode("utf-8-sig")
-        strict_json.loads(text.encode())
-    except (ValueError, RecursionError):
+        text = line.decode("utf-8-sig").strip()
+        strict_json.bounded(text)
+    except ValueError:
         return _UNUSABLE
-    return text.strip()
+    return text
 
 
 class _CsvRows:
@@ -89,7 +90,9 @@ class _CsvRows:
 
     def __init__(self) -> None:
         self._header: list[str] | None = None
-        self._open = ""
+        self._open: list[str] = []
+        self._open_size = 0
+        self._is_quoted = False
         self._opened_at = 0
         self._position = 0
         self._key: tuple[str, ...] | None = None
@@ -99,16 +102,22 @@ class _CsvRows:
         """A line of the file; a quoted cell may go on over several."""
         if not self._open:
             self._opened_at = number
-        self._open += line
-        if self._open.count('"') % 2:
-            if len(self._open) > LINE_BYTES_MAX:
+        self._open.append(line)
+        self._open_size += len(line)
+        self._is_quoted ^= line.count('"') % 2 == 1
+        if self._is_quoted:
+            if self._open_size > LINE_BYTES_MAX:
                 message = f"line {self._opened_at}: a quoted cell does not end"
                 raise InputError(message)
             return
-        record, self._open = self._open, ""
+        record, self._open, self._open_size = "".join(self._open), [], 0
         if not record.strip():
             return
-        cells = [cell.strip() for cell in next(csv.reader([record]))]
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([record]))]
+        except csv.Error as error:
+            message = f"line {self._opened_at} is no row of a CSV: {error}"
+            raise InputError(message) from error
         if self._header is None:
             self._header = _check_header(cells)
             return
@@ -140,6 +149,9 @@ class _CsvRows:
             orders = self._document.setdefault("order_ids", [])
             orders += [line["order_id"]] if line["order_id"] not in orders else []
         period = {name.removeprefix("period_"): row[name] for name in _PERIOD if name in row}
+        if len(self._document["lines"]) >= LINES_MAX:
+            message = f"the document that begins on line {self._position} has more than {LINES_MAX} lines"
+            raise InputError(message)
         self._document["lines"].append(line | ({"period": period} if period else {}))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from faktura.domain.errors import FakturaError, LedgerError, NotFoundError
+from faktura.domain.errors import FAULTS_SHOWN_MAX, FakturaError, LedgerError, NotFoundError
 from faktura.ledger.billing import BATCH_SIZE, BillingItem, BillingOutcome, ItemReport, issue_batch, validate_item
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
@@ -116,10 +116,10 @@ def work_off(books: Books, run: BillingRun, *, holder: str, is_stopping: Callabl
     while items := _next_items(books, run, ItemOutcome.WAITING):
         if is_stopping():
             return _release(books, run, holder)
-        reports = [validate_item(books, provider, _to_billing(item)) for item in items]
+        judged = [_judge(books, provider, item) for item in items]
         with books.storage.writing() as tx:
             run = _advance(tx, books, run, holder, RunState.CHECKING)
-            tx.runs.set_items(run, _outcomes(items, reports))
+            tx.runs.set_items(run, judged)
     while not run.is_dry_run and (items := _next_items(books, run, ItemOutcome.VALID)):
         if is_stopping():
             return _release(books, run, holder)
@@ -142,10 +142,23 @@ def _issue(books: Books, run: BillingRun, holder: str, provider: str, items: Seq
             for item in items:
                 _issue(books, run, holder, provider, [item])
             return
-        rule, message = ("LEDGER", str(error)) if isinstance(error, FakturaError) else ("INTERNAL", f"faktura failed on this item: {type(error).__name__}")
-        refused = replace(items[0], outcome=ItemOutcome.REFUSED, faults=((rule, "", message),))
         with books.storage.writing() as tx:
-            tx.runs.set_items(_advance(tx, books, run, holder, RunState.ISSUING), [refused])
+            tx.runs.set_items(_advance(tx, books, run, holder, RunState.ISSUING), [_failed(items[0], error)])
+
+
+def _judge(books: Books, provider: str, item: RunItem) -> RunItem:
+    """What an item would come to; whatever judging it does, the run goes on."""
+    try:
+        return _outcomes([item], [validate_item(books, provider, _to_billing(item))])[0]
+    except LedgerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one item must not stop the others, or the runs after it, for ever
+        return _failed(item, error)
+
+
+def _failed(item: RunItem, error: Exception) -> RunItem:
+    rule, message = ("LEDGER", str(error)) if isinstance(error, FakturaError) else ("INTERNAL", f"faktura failed on this item: {type(error).__name__}")
+    return replace(item, outcome=ItemOutcome.REFUSED, faults=((rule, "", message),))
 
 
 def _issue_together(books: Books, run: BillingRun, holder: str, provider: str, items: Sequence[RunItem]) -> None:
@@ -160,7 +173,7 @@ def _outcomes(items: Sequence[RunItem], reports: Sequence[ItemReport]) -> list[R
     found = []
     for item in items:
         report = by_position[item.position]
-        faults = tuple((fault.rule, fault.path, fault.message) for fault in report.faults)
+        faults = tuple((fault.rule, fault.path, fault.message) for fault in report.faults[:FAULTS_SHOWN_MAX])
         found.append(replace(item, outcome=_OUTCOMES[report.outcome], invoice_id=report.invoice_id, number=report.number, faults=faults))
     return found
 

@@ -49,7 +49,7 @@ class Providers(Controller):
 
     @patch(
         "/{name:str}",
-        opt={"scope": "admin"},
+        opt={"scope": "admin", "match": True},
         sync_to_thread=True,
         dto=Checked[ProviderChange],
         return_dto=None,
@@ -128,7 +128,7 @@ class Accounts(Controller):
 
     @put(
         "/{account_id:int}",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "match": True},
         sync_to_thread=True,
         dto=Checked[AccountChange],
         return_dto=None,

@@ -9,6 +9,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from faktura.domain.calendar import instant_text
+from faktura.domain.errors import FAULTS_SHOWN_MAX
 from faktura.ledger.commands import Prepared
 from faktura.ledger.drafts import add_draft, document_of, find_draft, issue_draft, judge, remove_draft, set_draft
 from faktura.ledger.management_ports import Answer, StoredDraft
@@ -62,7 +63,7 @@ class Drafts(Controller):
 
     @put(
         "/{draft_id:int}",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "match": True},
         sync_to_thread=True,
         dto=Checked[DraftChange],
         return_dto=None,
@@ -79,7 +80,14 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @delete("/{draft_id:int}", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=204, operation_id="removeDraft", summary="Remove a draft")
+    @delete(
+        "/{draft_id:int}",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=204,
+        operation_id="removeDraft",
+        summary="Remove a draft",
+    )
     def remove_draft(self, call: Call, draft_id: int) -> Response[None]:
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
@@ -89,7 +97,14 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @post("/{draft_id:int}/issue", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=201, operation_id="issueDraft", summary="Issue a draft")
+    @post(
+        "/{draft_id:int}/issue",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=201,
+        operation_id="issueDraft",
+        summary="Issue a draft",
+    )
     def issue_draft(self, call: Call, draft_id: int) -> Response[InvoiceResource]:
         """Needs If-Match. The document takes its number, and the draft is gone."""
 
@@ -128,7 +143,7 @@ def _draft(call: Call, tx: Transaction, draft: StoredDraft) -> DraftResource:
         account_id=draft.account_id,
         document=document,
         totals=None if prepared is None else _totals(prepared),
-        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults],
+        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults[:FAULTS_SHOWN_MAX]],
         created_at=instant_text(draft.created_at_us) or "",
         updated_at=instant_text(draft.updated_at_us) or "",
     )

@@ -101,6 +101,8 @@ def _period(start: str, end: str) -> tuple[date, date]:
     first, last = to_day("from", start), to_day("to", end)
     if first is None or last is None:
         raise BadRequestError([fault("missing", "from", "is missing")])
+    if last < first:
+        raise BadRequestError([fault("PERIOD", "to", f"{last} is before {first}, on which the period begins")])
     return first, last
 
 

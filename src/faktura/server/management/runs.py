@@ -16,9 +16,10 @@ from faktura.domain.errors import InputError, fault
 from faktura.ledger.billing_runs import accept_run, begin_run, drop_run, find_run, receive_items
 from faktura.ledger.management_ports import Answer, BillingRun, ItemOutcome, RunItem
 from faktura.ledger.ports import Books, Transaction
+from faktura.server.management.body import require_media_type
 from faktura.server.management.call import ID_MAX, Call, answer, bounded, respond
 from faktura.server.management.page import Cursor, Limit, after_id
-from faktura.server.management.problem import BadRequestError, MediaTypeError
+from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import FaultResource
 from faktura.server.management.work_schema import RunItemPage, RunItemResource, RunPage, RunResource
 
@@ -54,9 +55,7 @@ class BillingRuns(Controller):
 
         A run that is sent again issues only what is missing, with or without an Idempotency-Key.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in MEDIA_TYPES:
-            raise MediaTypeError
+        media_type = require_media_type(request.headers, MEDIA_TYPES)
         call.key()
         run = await asyncio.to_thread(begin_run, call.books, provider_id=call.provider_id, is_dry_run=dry_run)
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Controller, Response, delete, get, post
 
 from faktura.domain.calendar import instant_text, to_instant
-from faktura.domain.errors import NotFoundError, fault
+from faktura.domain.errors import NotFoundError
 from faktura.domain.provider import Token
 from faktura.ledger.accounts import create_token, revoke_token
 from faktura.ledger.management_ports import Answer
@@ -15,7 +15,6 @@ from faktura.ledger.ports import Books
 from faktura.server.management.body import Checked
 from faktura.server.management.call import Call, answer, bounded, respond
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
-from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import NewTokenResource, TokenBody, TokenPage, TokenResource
 
 
@@ -35,8 +34,6 @@ class Tokens(Controller):
     @post("/", opt={"scope": "admin"}, sync_to_thread=True, dto=Checked[TokenBody], return_dto=None, operation_id="createToken", summary="Create a token")
     def create_token(self, call: Call, data: TokenBody) -> Response[NewTokenResource]:
         """The key is in this answer only: not even an Idempotency-Key brings it back."""
-        if data.expires_at is not None and data.expires_at.tzinfo is None:
-            raise BadRequestError([fault("value", "expires_at", "needs an offset from UTC, such as Z")])
         made: list[NewTokenResource] = []
 
         def act(books: Books) -> Answer:
