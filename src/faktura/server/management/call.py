@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
+from litestar.routes import HTTPRoute
 
 from faktura.domain.errors import NotFoundError, fault
 from faktura.domain.invoice import Invoice
@@ -93,6 +94,13 @@ class Call:
             raise MatchFailedError
 
 
+def bounded(given_id: int) -> int:
+    """An id from a path; NotFoundError for what none can be, and a database might not take."""
+    if not 0 < given_id <= ID_MAX:
+        raise NotFoundError
+    return given_id
+
+
 def respond(answer: Answer, *, is_repeated: bool = False) -> Response[Any]:
     """The HTTP response of an answer; `Idempotent-Replayed` says that it was given before."""
     headers = dict(answer.headers) | ({"Idempotent-Replayed": "true"} if is_repeated else {})
@@ -114,7 +122,7 @@ def etag_of(value: object) -> str:
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
-    if handler.opt.get("public"):
+    if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
         return
     books: Books = connection.app.state.books
     hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
@@ -127,6 +135,15 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     connection.app.state.used(hashed, now_us)
     connection.scope["user"] = token
     _check_query(connection, handler)
+
+
+def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """The answer to OPTIONS: what an address takes, whether a thing is there or not. The framework's own forgets methods that were routed later."""
+    if request.method != "OPTIONS":
+        return None
+    template = request.scope["path_template"]
+    methods = {method for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template for method in route.methods}
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"})
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -9,13 +9,13 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from faktura.domain.calendar import instant_text
-from faktura.domain.errors import NotFoundError
+from faktura.domain.errors import FAULTS_SHOWN_MAX
 from faktura.ledger.commands import Prepared
 from faktura.ledger.drafts import add_draft, document_of, find_draft, issue_draft, judge, remove_draft, set_draft
 from faktura.ledger.management_ports import Answer, StoredDraft
 from faktura.ledger.ports import Books, Transaction
 from faktura.server.management.body import Checked
-from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.call import ID_MAX, Call, answer, bounded, respond
 from faktura.server.management.document_schema import DraftBody, DraftChange, DraftPage, DraftResource, InvoiceResource, TotalsResource
 from faktura.server.management.invoices import issued_answer
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
@@ -58,7 +58,7 @@ class Drafts(Controller):
     def get_draft(self, call: Call, draft_id: int) -> Response[DraftResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
-            draft = find_draft(tx, call.provider_id, _bounded(draft_id))
+            draft = find_draft(tx, call.provider_id, bounded(draft_id))
             return respond(answer(_draft(call, tx, draft), etag=_etag(draft)))
 
     @put(
@@ -75,7 +75,7 @@ class Drafts(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                draft = set_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), document=data.document, check=_match(call))
+                draft = set_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), document=data.document, check=_match(call))
                 return answer(_draft(call, tx, draft), etag=_etag(draft))
 
         return call.once(act)
@@ -92,7 +92,7 @@ class Drafts(Controller):
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
         def act(books: Books) -> Answer:
-            remove_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+            remove_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
             return Answer(status=204)
 
         return call.once(act)
@@ -110,16 +110,10 @@ class Drafts(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
                 return issued_answer(call, tx, invoice)
 
         return call.once(act)
-
-
-def _bounded(draft_id: int) -> int:
-    if not 0 < draft_id <= ID_MAX:
-        raise NotFoundError
-    return draft_id
 
 
 def _etag(draft: StoredDraft) -> str:
@@ -149,7 +143,7 @@ def _draft(call: Call, tx: Transaction, draft: StoredDraft) -> DraftResource:
         account_id=draft.account_id,
         document=document,
         totals=None if prepared is None else _totals(prepared),
-        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults],
+        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults[:FAULTS_SHOWN_MAX]],
         created_at=instant_text(draft.created_at_us) or "",
         updated_at=instant_text(draft.updated_at_us) or "",
     )

@@ -27,6 +27,7 @@ from faktura.server.management.call import ID_MAX, Call, answer, respond
 from faktura.server.management.document_schema import InvoiceBody, InvoicePage, InvoiceResource, ProFormaInvoiceBody
 from faktura.server.management.moments import AsOf, On, to_day, to_moment
 from faktura.server.management.page import Cursor, Limit
+from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import Id
 
 
@@ -68,7 +69,10 @@ class Invoices(Controller):
         )
         with call.books.storage.reading() as tx:
             provider = call.provider(tx).name
-        after = None if cursor is None else decode_cursor(cursor, provider=provider, filters=filters, sort=sort, moment=moment)
+        try:
+            after = None if cursor is None else decode_cursor(cursor, provider=provider, filters=filters, sort=sort, moment=moment)
+        except InvalidDocumentError as error:
+            raise BadRequestError(list(error.faults)) from error
         page = list_documents(call.books, provider=provider, filters=filters, sort=sort, after=after, limit=limit, moment=moment)
         items = [
             {"account_id": item.invoice.account_id}

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.params import ParameterKwarg
 
 from faktura.domain.errors import (
+    FAULTS_SHOWN_MAX,
     ConflictError,
     FakturaError,
     Fault,
@@ -146,6 +147,8 @@ def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
     faults: list[Fault] = []
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         faults = [_argument_fault(request, str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra if isinstance(item, dict)]
+    if error.status_code == 400 and not faults:  # noqa: PLR2004
+        faults = [fault("value", "", error.detail.partition(" for path ")[0])]
     detail = {400: error.detail, 404: NotFoundError.__doc__}.get(error.status_code)
     return _response(error.status_code, "Every fault is listed." if faults else detail, faults, headers)
 
@@ -169,6 +172,8 @@ def of_failure(request: Request[Any, Any, Any], error: Exception) -> Response[by
 
 
 def _response(status: int, detail: str | None, faults: tuple[Fault, ...] | list[Fault], headers: dict[str, str]) -> Response[bytes]:
-    items = tuple(FaultItem(rule=item.rule, path=item.path, message=item.message) for item in faults)
+    items = tuple(FaultItem(rule=item.rule, path=item.path, message=item.message) for item in faults[:FAULTS_SHOWN_MAX])
+    if len(items) < len(faults):
+        detail = f"The first {len(items)} of {len(faults)} faults are listed."
     problem = Problem(title=TITLES.get(status, "Refused"), status=status, detail=detail, faults=items)
     return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", **headers})
