@@ -6,6 +6,7 @@ import http.client
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from urllib.parse import quote, urlencode
 
 SECONDS_MAX = 30
 """How long a test waits for an answer before it fails."""
+IDLE_SECONDS_MAX = 2
+"""How long a connection is kept: the server hangs up after five."""
 VARYING = frozenset({"date", "x-request-id"})
 """Headers that differ from one answer to the next by their nature."""
 BASE = "/manage/v1"
@@ -128,6 +131,9 @@ class Wire:
         if found is None:
             found = self._local.connection = http.client.HTTPConnection(self.address, timeout=SECONDS_MAX)
             self._opened.append(found)
+        elif time.monotonic() - self._local.used > IDLE_SECONDS_MAX:
+            found.close()
+        self._local.used = time.monotonic()
         return found
 
     def close(self) -> None:

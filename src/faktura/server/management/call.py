@@ -60,7 +60,7 @@ class Call:
     def fingerprint(self, body: bytes) -> bytes:
         """What makes two requests the same: method, address, what they match, and the body."""
         url = self.request.url
-        parts = [self.request.method, url.path, url.query, self.request.headers.get("if-match", ""), hashlib.sha256(body).hexdigest()]
+        parts = [self.request.method, url.path, url.query, self.matched() or "", hashlib.sha256(body).hexdigest()]
         return hashlib.sha256("\n".join(parts).encode()).digest()
 
     def provider(self, tx: Transaction) -> Provider:
@@ -87,11 +87,16 @@ class Call:
 
     def match(self, current: str) -> None:
         """Refuse to change what the caller has not seen (RFC 9110, If-Match)."""
-        header = self.request.headers.get("if-match")
-        if header is None:
+        tags = self.matched()
+        if tags is None:
             raise MatchMissingError
-        if header.strip() != "*" and current not in [tag.strip() for tag in header.split(",")]:
+        if tags.strip() != "*" and current not in [tag.strip() for tag in tags.split(",")]:
             raise MatchFailedError
+
+    def matched(self) -> str | None:
+        """If-Match, which may come in several lines (RFC 9110, 5.2)."""
+        lines = self.request.headers.getall("if-match", None)
+        return None if lines is None else ", ".join(lines)
 
 
 def bounded(given_id: int) -> int:

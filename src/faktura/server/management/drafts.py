@@ -38,11 +38,21 @@ class Drafts(Controller):
     ) -> Response[DraftPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:
+            if account_id is not None:
+                call.account(tx, account_id)
             found = tx.drafts.page(call.provider_id, account_id=account_id, after=after_id(cursor), limit=limit + 1)
             items = [_draft(call, tx, item) for item in found[:limit]]
         return respond(answer(DraftPage(items=items, next=next_after(found, limit))))
 
-    @post("/", opt={"scope": "invoices:write"}, sync_to_thread=True, dto=Checked[DraftBody], return_dto=None, operation_id="addDraft", summary="Keep a draft")
+    @post(
+        "/",
+        opt={"scope": "invoices:write", "etag": True},
+        sync_to_thread=True,
+        dto=Checked[DraftBody],
+        return_dto=None,
+        operation_id="addDraft",
+        summary="Keep a draft",
+    )
     def add_draft(self, call: Call, data: DraftBody) -> Response[DraftResource]:
         """It need not be complete: the answer lists for what it would be refused today."""
 
@@ -54,7 +64,7 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @get("/{draft_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getDraft", summary="A draft")
+    @get("/{draft_id:int}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getDraft", summary="A draft")
     def get_draft(self, call: Call, draft_id: int) -> Response[DraftResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
@@ -63,7 +73,7 @@ class Drafts(Controller):
 
     @put(
         "/{draft_id:int}",
-        opt={"scope": "invoices:write", "match": True},
+        opt={"scope": "invoices:write", "match": True, "etag": True},
         sync_to_thread=True,
         dto=Checked[DraftChange],
         return_dto=None,

@@ -62,7 +62,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         for item in operation.get("parameters", [])
     )
     body = "".join(
-        f"<p>Body: <code>{_text(kind)}</code> {_linked(content.get('schema', {}))}</p>"
+        f"<p>Body: <code>{_text(kind)}</code> {_linked(content.get('schema', {}))}</p>{_example(content)}"
         for kind, content in operation.get("requestBody", {}).get("content", {}).items()
     )
     answers = "".join(
@@ -76,6 +76,12 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f'<details id="{_text(operation["operationId"])}"><summary><span class="m {method}">{method}</span> <code>{_text(path)}</code> {_text(operation.get("summary", ""))}</summary>'
         f"<p>{_marked(operation.get('description', ''))}</p>{f'<table>{rows}</table>' if rows else ''}{body}<table>{answers}</table></details>"
     )
+
+
+def _example(content: dict[str, Any]) -> str:
+    example = content.get("example")
+    text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+    return "" if example is None else f"<pre>{_text(text)}</pre>"
 
 
 def _schema(name: str, schema: dict[str, Any]) -> str:
