@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from litestar import Controller, Response, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError
 from faktura.domain.party import Party, parse_party
@@ -90,7 +90,7 @@ class Accounts(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        reference: Annotated[str | None, Parameter(query="reference", description="Only the account of that reference.")] = None,
+        reference: Annotated[str | None, QueryParameter(name="reference", description="Only the account of that reference.")] = None,
     ) -> Response[AccountPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:

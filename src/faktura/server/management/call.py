@@ -13,7 +13,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import ParameterKwarg
+from litestar.params import QueryParameter
 from litestar.routes import HTTPRoute
 
 from faktura.domain.errors import NotFoundError, fault
@@ -166,7 +166,7 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
 def _query_names(handler: BaseRouteHandler) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The query parameters that a route declares, those of its arguments that are marked so; and which of them it cannot do without."""
     fields = handler.parsed_fn_signature.parameters.values()
-    marked = [(field.kwarg_definition.query, field.is_required) for field in fields if isinstance(field.kwarg_definition, ParameterKwarg)]
+    marked = [(field.kwarg_definition.name, field.is_required) for field in fields if isinstance(field.kwarg_definition, QueryParameter)]
     return tuple(name for name, _ in marked if name), tuple(name for name, is_required in marked if name and is_required)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.domain.errors import FAULTS_SHOWN_MAX
@@ -34,7 +34,7 @@ class Drafts(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
     ) -> Response[DraftPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:

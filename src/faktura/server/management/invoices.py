@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.domain.errors import Fault, InvalidDocumentError
@@ -43,15 +43,15 @@ class Invoices(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
-        number: Annotated[str | None, Parameter(query="number", max_length=255, description="Only of this number, in any case.")] = None,
-        type_code: Annotated[TypeCode | None, Parameter(query="type_code", description="325, 380, 381 or 383.")] = None,
-        in_state: Annotated[State | None, Parameter(query="state", description="As it is derived at the moment asked for.")] = None,
-        issued_from: Annotated[str | None, Parameter(query="issued_from", max_length=10, description="First issue date.")] = None,
-        issued_to: Annotated[str | None, Parameter(query="issued_to", max_length=10, description="Last issue date.")] = None,
-        order_id: Annotated[int | None, Parameter(query="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        number: Annotated[str | None, QueryParameter(name="number", max_length=255, description="Only of this number, in any case.")] = None,
+        type_code: Annotated[TypeCode | None, QueryParameter(name="type_code", description="325, 380, 381 or 383.")] = None,
+        in_state: Annotated[State | None, QueryParameter(name="state", description="As it is derived at the moment asked for.")] = None,
+        issued_from: Annotated[str | None, QueryParameter(name="issued_from", max_length=10, description="First issue date.")] = None,
+        issued_to: Annotated[str | None, QueryParameter(name="issued_to", max_length=10, description="Last issue date.")] = None,
+        order_id: Annotated[int | None, QueryParameter(name="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
         sort: Annotated[
-            DocumentSort, Parameter(query="sort", description="A minus sorts downwards; -id, newest first, where it is left out.")
+            DocumentSort, QueryParameter(name="sort", description="A minus sorts downwards; -id, newest first, where it is left out.")
         ] = DocumentSort.NEWEST,
         as_of: AsOf = None,
         on: On = None,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.domain.errors import InvalidDocumentError, NotFoundError, fault
@@ -50,7 +50,7 @@ class Payments(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
     ) -> Response[PaymentPage]:
         """Oldest first, reversed ones too."""
         first = call.provider_id * IDS_PER_PROVIDER

@@ -162,7 +162,7 @@ def _argument_fault(request: Request[Any, Any, Any], argument: str, message: str
         return fault("value", argument, message.replace("`", ""))
     kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, EnumType)]
     words = ", ".join(str(choice.value) for kind in kinds for choice in kind)  # type: ignore[var-annotated]
-    return fault("value", field.kwarg_definition.query or argument, f"must be one of {words}" if words else message.replace("`", ""))
+    return fault("value", field.kwarg_definition.name or argument, f"must be one of {words}" if words else message.replace("`", ""))
 
 
 def of_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

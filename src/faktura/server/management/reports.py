@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from faktura.domain.calendar import instant_text
@@ -33,8 +33,8 @@ from faktura.server.management.work_schema import (
     VatRow,
 )
 
-From = Annotated[str, Parameter(query="from", max_length=10, description="First day, by tax point.")]
-To = Annotated[str, Parameter(query="to", max_length=10, description="Last day.")]
+From = Annotated[str, QueryParameter(name="from", max_length=10, description="First day, by tax point.")]
+To = Annotated[str, QueryParameter(name="to", max_length=10, description="Last day.")]
 
 
 class VatReports(Controller):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.documents.billing_items import MEDIA_TYPES, ItemParser
 from faktura.domain.calendar import instant_text
@@ -49,7 +49,7 @@ class BillingRuns(Controller):
         self,
         call: Call,
         request: Request[Any, Any, Any],
-        dry_run: Annotated[bool, Parameter(query="dry_run", description="Validate everything, issue nothing.")] = False,  # noqa: FBT002
+        dry_run: Annotated[bool, QueryParameter(name="dry_run", description="Validate everything, issue nothing.")] = False,  # noqa: FBT002
     ) -> Response[RunResource]:
         """The input is kept first, then checked whole, then issued in batches; 202 comes once it is kept, and nothing of it can be lost.
 
@@ -90,7 +90,7 @@ class BillingRuns(Controller):
         run_id: int,
         limit: Limit = 100,
         cursor: Cursor = None,
-        outcome: Annotated[ItemOutcome | None, Parameter(query="outcome", description="Only items that came to this.")] = None,
+        outcome: Annotated[ItemOutcome | None, QueryParameter(name="outcome", description="Only items that came to this.")] = None,
     ) -> Response[RunItemPage]:
         """In the order of the input, with the faults of those that were refused."""
         with call.books.storage.reading() as tx:
