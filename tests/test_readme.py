@@ -53,6 +53,7 @@ def test_the_commands_run_in_order(tmp_path: Path) -> None:
     listed = next(line for line in done.stdout.splitlines() if line.startswith('{"data"'))
     assert json.loads(listed.partition('{"page"')[0])["data"][0]["amount_with_vat"] == 108
     assert '"tax":19' in done.stdout
+    assert '"tax_country":"DE"' in done.stdout
     assert "\n1\n" in done.stdout.replace("}1\n", "}\n1\n")
     assert "1 new" in done.stdout
 

@@ -153,7 +153,7 @@ def test_quantity_that_was_not_invoiced(quantity: str, sign: int) -> None:
     line = replace(THREE, quantity=3 * Decimal(sign), line_total_minor=10_001 * sign)
     with pytest.raises(InvalidDocumentError) as caught:
         credit_draft(issued(replace(DRAFT, lines=(line,))), quantities={1: sign * Decimal(quantity)})
-    assert fault_set(caught.value) == {("quantity", "lines[1]")}
+    assert fault_set(caught.value) == {("quantity", "quantities.1")}
 
 
 def test_every_wrong_line_is_reported() -> None:
@@ -161,7 +161,7 @@ def test_every_wrong_line_is_reported() -> None:
     invoice = issued(replace(DRAFT, lines=(THREE, amount_line(500))))
     with pytest.raises(InvalidDocumentError) as caught:
         credit_draft(invoice, quantities={-1: Decimal(1), 0: Decimal(1), 1: Decimal(9), 2: Decimal(1), 3: Decimal(1)})
-    assert fault_set(caught.value) == {("line", "lines[-1]"), ("line", "lines[0]"), ("quantity", "lines[1]"), ("line", "lines[3]")}
+    assert fault_set(caught.value) == {("line", "quantities.-1"), ("line", "quantities.0"), ("quantity", "quantities.1"), ("line", "quantities.3")}
 
 
 def test_nothing_to_credit() -> None:

@@ -93,6 +93,7 @@ BROKEN = [
     Broken(rule="BR-CL-14", paths=("tax_country",), draft=replace(DRAFT, tax_country="EL")),
     Broken(rule="BR-11", paths=("buyer.country",), draft=replace(DRAFT, buyer=replace(BUYER, country=None))),
     Broken(rule="BR-29", paths=("period", "lines[0].period"), draft=replace(with_lines(replace(LINE, period=BACKWARDS)), period=BACKWARDS)),
+    Broken(rule="BR-CO-19", paths=("period", "lines[0].period"), draft=replace(with_lines(replace(LINE, period=Period())), period=Period())),
     Broken(rule="DUE-DATE", paths=("due_date",), draft=replace(AT_HOME, due_date=date(2024, 9, 24))),
     Broken(rule="BR-55", paths=("preceding_invoice",), draft=replace(DRAFT, type_code=TypeCode.CREDIT_NOTE)),
     Broken(rule="BR-55", paths=("preceding_invoice",), draft=replace(DRAFT, type_code=TypeCode.DEBIT_NOTE)),

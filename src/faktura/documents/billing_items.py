@@ -29,7 +29,7 @@ _PERIOD = ("period_start", "period_end")
 COLUMNS = (*_KEY, *_DOCUMENT, *_LINE, *_WHOLE, *_PERIOD)
 
 _UNUSABLE = "null"
-"""Stands for a line that is no JSON: the run refuses it, and names its position."""
+"""Stands for a line that is no JSON, or none that can be kept: the run refuses it, and names its position."""
 
 
 class ItemParser:
@@ -78,13 +78,11 @@ class ItemParser:
 
 def _json_text(line: bytes) -> str:
     try:
-        text = line.decode("utf-8-sig")
-        value = strict_json.loads(text.encode())
-        if "\\u" in text:  # half a surrogate pair can be written so, and nobody can be told of it
-            json.dumps(value, ensure_ascii=False, default=str).encode()
-    except (ValueError, RecursionError):
+        text = line.decode("utf-8-sig").strip()
+        strict_json.bounded(text)
+    except ValueError:
         return _UNUSABLE
-    return text.strip()
+    return text
 
 
 class _CsvRows:

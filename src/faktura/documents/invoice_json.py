@@ -34,6 +34,7 @@ def invoice_head(invoice: Invoice, standing: Standing, *, state: State | None, p
         "issue_date": invoice.issue_date.isoformat(),
         "due_date": _day(invoice.due_date),
         "created_at": instant_text(invoice.created_at_us),
+        "recorded_at": instant_text(invoice.recorded_at_us),
         "currency": money.code,
         "total_without_vat": amount(invoice.total_without_vat_minor, money),
         "vat_total": amount(invoice.vat_total_minor, money),
@@ -63,7 +64,10 @@ def invoice_body(invoice: Invoice, standing: Standing) -> dict[str, Any]:
         "tax_country": invoice.tax_country,
         "vat_rate": invoice.vat_rate,
         "lines": None if invoice.lines is None else [_line(line, money) for line in invoice.lines],
-        "allowances_charges": [_adjustment(item, money) for item in invoice.allowances_charges],
+        "allowances_charges": [
+            _adjustment(item, money) | {"vat_category": item.vat.category if item.vat else None, "vat_rate": item.vat.rate if item.vat else None}
+            for item in invoice.allowances_charges
+        ],
         "vat_breakdown": [_breakdown(group, money) for group in invoice.vat_breakdown],
         "payments": None
         if standing.settlements is None

@@ -114,11 +114,11 @@ def _credited_lines(invoice: Invoice, quantities: dict[int, Decimal]) -> tuple[I
     credited = []
     for position, quantity in sorted(quantities.items()):
         if not 1 <= position <= len(lines):
-            faults.append(fault("line", f"lines[{position}]", f"invoice {invoice.number} has lines 1 to {len(lines)}"))
+            faults.append(fault("line", f"quantities.{position}", f"invoice {invoice.number} has lines 1 to {len(lines)}"))
             continue
         line = lines[position - 1]
         if quantity == 0 or abs(quantity) > abs(line.quantity) or (quantity > 0) != (line.quantity > 0):
-            faults.append(fault("quantity", f"lines[{position}]", f"{quantity} is not a part of the {line.quantity} invoiced"))
+            faults.append(fault("quantity", f"quantities.{position}", f"{quantity} is not a part of the {line.quantity} invoiced"))
             continue
         if quantity == line.quantity:
             credited.append(line)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar
 
 from faktura.domain.calendar import parse_date
-from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
+from faktura.domain.errors import FAULTS_SHOWN_MAX, Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, InvoiceLine, Period, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.money import Currency, parse_decimal
 from faktura.domain.party import Party, parse_country, parse_party
@@ -81,7 +82,8 @@ class _Reader:
         if not isinstance(value, Mapping):
             self.faults.append(fault("type", path, "must be an object"))
             return {}
-        self.faults.extend(fault("unknown", _join(path, str(key)[:_NAME_SHOWN_MAX]), "is not a field here") for key in value if key not in known)
+        unknown = islice((key for key in value if key not in known), FAULTS_SHOWN_MAX)
+        self.faults.extend(fault("unknown", _join(path, str(key)[:_NAME_SHOWN_MAX]), "is not a field here") for key in unknown)
         return value
 
     def sequence(self, source: Mapping[str, Any], name: str, path: str) -> list[Any]:

@@ -73,6 +73,10 @@ class InputError(FakturaError):
     """An input file or row cannot be read as what it claims to be."""
 
 
+FAULTS_SHOWN_MAX = 1000
+"""How many faults of one thing are told: whoever sends more has another problem."""
+
+
 def fault(rule: str, path: str, message: str) -> Fault:
     """Shorthand for the many places that report one."""
     return Fault(rule=rule, path=path, message=message)

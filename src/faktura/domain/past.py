@@ -24,7 +24,7 @@ WIRE_ID_MAX = 2**53
 
 FIRM_RULES = frozenset(
     {
-        *("BR-16", "BR-25", "BR-27", "BR-29", "BR-33"),  # what a document is made of
+        *("BR-16", "BR-25", "BR-27", "BR-29", "BR-CO-19", "BR-33"),  # what a document is made of
         *("BR-S-5", "BR-VAT-0"),  # category and rate: what sums are computed by
         *("BR-55", "AMOUNT-MAX", "NOT-NEGATIVE"),
     }

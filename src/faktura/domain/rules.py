@@ -114,11 +114,23 @@ def _country_codes(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _periods(subject: Subject) -> Iterator[tuple[str, str]]:
-    periods: list[tuple[str, Period | None]] = [("period", subject.draft.period)]
-    periods += [(f"lines[{index}].period", line.period) for index, line in enumerate(subject.draft.lines)]
-    for path, period in periods:
-        if period and period.start and period.end and period.end < period.start:
+    for path, period in _all_periods(subject.draft):
+        if period.start and period.end and period.end < period.start:
             yield path, f"ends on {period.end}, before it starts on {period.start}"
+
+
+def _periods_filled(subject: Subject) -> Iterator[tuple[str, str]]:
+    for path, period in _all_periods(subject.draft):
+        if not period.start and not period.end:
+            yield path, "needs its first day, its last day, or both"
+
+
+def _all_periods(draft: Draft) -> Iterator[tuple[str, Period]]:
+    if draft.period:
+        yield "period", draft.period
+    for index, line in enumerate(draft.lines):
+        if line.period:
+            yield f"lines[{index}].period", line.period
 
 
 def _due_date(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -202,6 +214,7 @@ RULES: tuple[tuple[str, Check], ...] = (
     ("BR-11", _buyer_country),
     ("BR-CL-14", _country_codes),
     ("BR-29", _periods),  # and BR-30
+    ("BR-CO-19", _periods_filled),  # and BR-CO-20
     ("DUE-DATE", _due_date),
     ("BR-55", _preceding),
     ("VAT-OVERRIDE", _vat_as_decided),  # ours: the VAT of electronic services, see VAT_RULES

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from faktura.domain.errors import ConflictError, FakturaError, Fault, LedgerError, NotFoundError, fault
+from faktura.domain.errors import FAULTS_SHOWN_MAX, ConflictError, FakturaError, Fault, LedgerError, NotFoundError, fault
 from faktura.ledger.billing import BATCH_SIZE, BillingItem, BillingOutcome, ItemReport, issue_batch, validate_item
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
@@ -199,7 +199,7 @@ def _outcomes(items: Sequence[RunItem], reports: Sequence[ItemReport]) -> list[R
     outcomes = []
     for item in items:
         report = by_position[item.position]
-        faults = tuple((found.rule, found.path, found.message) for found in report.faults)
+        faults = tuple((found.rule, found.path, found.message) for found in report.faults[:FAULTS_SHOWN_MAX])
         outcomes.append(replace(item, outcome=_OUTCOMES[report.outcome], invoice_id=report.invoice_id, number=report.number, faults=faults))
     return outcomes
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from litestar import Controller, Response, get, post
 
 from faktura.domain.calendar import instant_text, to_instant
-from faktura.domain.errors import fault
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.balance import Balance, balance
 from faktura.ledger.management_ports import Answer
@@ -15,7 +14,6 @@ from faktura.server.management.body import Checked
 from faktura.server.management.call import Call, answer, respond
 from faktura.server.management.moments import AsOf, On, to_moment
 from faktura.server.management.payment_schema import AccountBalance, BalanceResource, CreditResource
-from faktura.server.management.problem import BadRequestError
 from faktura.server.management.work_schema import VatCheckBody, VatCheckPage, VatCheckResource
 
 
@@ -66,8 +64,6 @@ class VatChecks(Controller):
     )
     def record_check(self, call: Call, account_id: int, data: VatCheckBody) -> Response[VatCheckResource]:
         """It is proof, and never blocks: documents are decided by check digits."""
-        if data.checked_at is not None and data.checked_at.tzinfo is None:
-            raise BadRequestError([fault("value", "checked_at", "needs an offset from UTC, such as Z")])
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:

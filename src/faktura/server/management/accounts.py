@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from litestar import Controller, Response, get, patch, post, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError
 from faktura.domain.party import Party, parse_party
@@ -41,7 +41,7 @@ class Providers(Controller):
         with call.books.storage.reading() as tx:
             return respond(answer(ProviderPage(items=[_provider(call.provider(tx))], next=None)))
 
-    @get("/{name:str}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getProvider", summary="A provider")
+    @get("/{name:str}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getProvider", summary="A provider")
     def get_provider(self, call: Call, name: str) -> Response[ProviderResource]:
         """Another provider is not found, as if there were none."""
         with call.books.storage.reading() as tx:
@@ -49,7 +49,7 @@ class Providers(Controller):
 
     @patch(
         "/{name:str}",
-        opt={"scope": "admin"},
+        opt={"scope": "admin", "match": True, "etag": True},
         sync_to_thread=True,
         dto=Checked[ProviderChange],
         return_dto=None,
@@ -90,7 +90,7 @@ class Accounts(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        reference: Annotated[str | None, Parameter(query="reference", description="Only the account of that reference.")] = None,
+        reference: Annotated[str | None, QueryParameter(name="reference", description="Only the account of that reference.")] = None,
     ) -> Response[AccountPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:
@@ -102,7 +102,7 @@ class Accounts(Controller):
 
     @post(
         "/",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "etag": True},
         sync_to_thread=True,
         dto=Checked[AccountBody],
         return_dto=None,
@@ -120,7 +120,7 @@ class Accounts(Controller):
 
         return call.once(act)
 
-    @get("/{account_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getAccount", summary="An account")
+    @get("/{account_id:int}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getAccount", summary="An account")
     def get_account(self, call: Call, account_id: int) -> Response[AccountResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
@@ -128,7 +128,7 @@ class Accounts(Controller):
 
     @put(
         "/{account_id:int}",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "match": True, "etag": True},
         sync_to_thread=True,
         dto=Checked[AccountChange],
         return_dto=None,

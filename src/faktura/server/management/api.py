@@ -16,7 +16,7 @@ from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books
 from faktura.server.management.account_books import Balances, VatChecks
 from faktura.server.management.accounts import Accounts, Providers
-from faktura.server.management.call import BASE, authorize, provide_call
+from faktura.server.management.call import BASE, authorize, provide_call, tell_methods
 from faktura.server.management.credit_notes import CreditNotes
 from faktura.server.management.drafts import Drafts
 from faktura.server.management.invoices import Invoices
@@ -59,6 +59,7 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
         path=BASE,
         route_handlers=[*CONTROLLERS, openapi_document, reference_page],
         guards=[authorize],
+        before_request=tell_methods,
         dependencies={"call": Provide(provide_call)},
     )
     app = Litestar(
@@ -71,6 +72,7 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
             version=__version__,
             path="/openapi",  # the framework's own pages, outside of what is routed here: they would load scripts from elsewhere
             create_examples=False,
+            use_handler_docstrings=True,
         ),
     )
     app.state.books, app.state.used, app.state.wake = books, used, wake

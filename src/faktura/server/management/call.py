@@ -13,7 +13,8 @@ import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import ParameterKwarg
+from litestar.params import QueryParameter
+from litestar.routes import HTTPRoute
 
 from faktura.domain.errors import NotFoundError, fault
 from faktura.domain.invoice import Invoice
@@ -59,7 +60,7 @@ class Call:
     def fingerprint(self, body: bytes) -> bytes:
         """What makes two requests the same: method, address, what they match, and the body."""
         url = self.request.url
-        parts = [self.request.method, url.path, url.query, self.request.headers.get("if-match", ""), hashlib.sha256(body).hexdigest()]
+        parts = [self.request.method, url.path, url.query, self.matched() or "", hashlib.sha256(body).hexdigest()]
         return hashlib.sha256("\n".join(parts).encode()).digest()
 
     def provider(self, tx: Transaction) -> Provider:
@@ -86,11 +87,23 @@ class Call:
 
     def match(self, current: str) -> None:
         """Refuse to change what the caller has not seen (RFC 9110, If-Match)."""
-        header = self.request.headers.get("if-match")
-        if header is None:
+        tags = self.matched()
+        if tags is None:
             raise MatchMissingError
-        if header.strip() != "*" and current not in [tag.strip() for tag in header.split(",")]:
+        if tags.strip() != "*" and current not in [tag.strip() for tag in tags.split(",")]:
             raise MatchFailedError
+
+    def matched(self) -> str | None:
+        """If-Match, which may come in several lines (RFC 9110, 5.2)."""
+        lines = self.request.headers.getall("if-match", None)
+        return None if lines is None else ", ".join(lines)
+
+
+def bounded(given_id: int) -> int:
+    """An id from a path; NotFoundError for what none can be, and a database might not take."""
+    if not 0 < given_id <= ID_MAX:
+        raise NotFoundError
+    return given_id
 
 
 def respond(answer: Answer, *, is_repeated: bool = False) -> Response[Any]:
@@ -114,7 +127,7 @@ def etag_of(value: object) -> str:
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
-    if handler.opt.get("public"):
+    if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
         return
     books: Books = connection.app.state.books
     hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
@@ -129,21 +142,32 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     _check_query(connection, handler)
 
 
+def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """The answer to OPTIONS: what an address takes, whether a thing is there or not. The framework's own forgets methods that were routed later."""
+    if request.method != "OPTIONS":
+        return None
+    template = request.scope["path_template"]
+    methods = {method for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template for method in route.methods}
+    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"})
+
+
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A misspelt filter must not show everything: unknown and repeated parameters are refused."""
-    known = _query_names(handler)
+    """A misspelt filter must not show everything: unknown and repeated parameters are refused, and all that are missing are named."""
+    known, required = _query_names(handler)
     given = [name for name, _ in connection.query_params.multi_items()]
     faults = [fault("unknown", name[:80], "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
     faults += [fault("repeated", name, "is given more than once") for name in dict.fromkeys(given) if name in known and given.count(name) > 1]
+    faults += [fault("missing", name, "is missing") for name in required if name not in given]
     if faults:
         raise BadRequestError(faults)
 
 
 @cache
-def _query_names(handler: BaseRouteHandler) -> frozenset[str]:
-    """The query parameters that a route declares: those of its arguments that are marked so."""
+def _query_names(handler: BaseRouteHandler) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The query parameters that a route declares, those of its arguments that are marked so; and which of them it cannot do without."""
     fields = handler.parsed_fn_signature.parameters.values()
-    return frozenset(field.kwarg_definition.query for field in fields if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.query)
+    marked = [(field.kwarg_definition.name, field.is_required) for field in fields if isinstance(field.kwarg_definition, QueryParameter)]
+    return tuple(name for name, _ in marked if name), tuple(name for name, is_required in marked if name and is_required)
 
 
 async def provide_call(request: Request[Any, Any, Any]) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from litestar import Controller, Response, post
@@ -17,9 +18,9 @@ from faktura.server.management.call import Call, answer
 from faktura.server.management.document_schema import CreditNoteBody, InvoiceResource
 from faktura.server.management.invoices import issued_answer
 from faktura.server.management.payment_schema import AllocatedResource, AllocationBody, RefundBody, RefundResource
-from faktura.server.management.payments import allocated, refund_of, refund_resource, to_shares
+from faktura.server.management.payments import allocated, naming, refund_of, refund_resource, to_shares
 
-_LINE_DIGITS_MAX = 6
+_LINE_NUMBER = re.compile(r"[1-9][0-9]{0,5}\Z")
 
 
 class CreditNotes(Controller):
@@ -62,7 +63,7 @@ class CreditNotes(Controller):
         """409 for a document that is no credit note, and where nothing is left or due."""
 
         def act(books: Books) -> Answer:
-            with books.storage.writing() as tx:
+            with books.storage.writing() as tx, naming(data.invoices):
                 note, account = call.invoice(tx, invoice_id)
                 shares, invoice_ids = to_shares(data.invoices, note.currency)
                 result = allocate_credit(books, account_id=account.id, credit_note_id=note.id, invoice_ids=invoice_ids, shares_minor=shares)
@@ -97,8 +98,10 @@ def _quantities(given: dict[str, Decimal]) -> dict[int, Decimal]:
     found = {}
     for line, quantity in given.items():
         try:
-            number = int(line) if line.isascii() and line.isdigit() and len(line) <= _LINE_DIGITS_MAX else 0
-            found[number] = parse_decimal(quantity)
+            if not _LINE_NUMBER.match(line):
+                faults.append(fault("line", f"quantities.{line[:80]}", "is not the number of a line: they begin with 1"))
+                continue
+            found[int(line)] = parse_decimal(quantity)
         except ValueError as error:
             faults.append(fault("value", f"quantities.{line[:80]}", str(error)))
     if faults:

@@ -163,7 +163,8 @@ class InvoiceHead(Resource, frozen=True, kw_only=True):
     number: str
     issue_date: str
     due_date: str | None
-    created_at: str
+    created_at: Annotated[str, Meta(description="As the provider's API shows it: of what is issued here, the beginning of its issue date.")]
+    recorded_at: Annotated[str, Meta(description="When it came into the ledger; as_of goes by it.")]
     currency: str
     total_without_vat: Amount | None
     vat_total: Amount | None
@@ -186,7 +187,8 @@ class InvoiceResource(InvoiceHead, frozen=True, kw_only=True):
     preceding_invoice: dict[str, object] | None
     note: str | None
     payment_terms: str | None
-    pro_forma_id: int | None
+    pro_forma_id: Annotated[int | None, Meta(description="The pro-forma that it is the invoice for.")]
+    invoiced_as_id: Annotated[int | None, Meta(description="Of a pro-forma: the invoice that was issued for it.")]
     override_reason: str | None
     tax_country: str | None
     vat_rate: Amount | None

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
-from faktura.domain.errors import NotFoundError
+from faktura.domain.errors import FAULTS_SHOWN_MAX
 from faktura.ledger.commands import Prepared
 from faktura.ledger.drafts import add_draft, document_of, find_draft, issue_draft, judge, remove_draft, set_draft
 from faktura.ledger.management_ports import Answer, StoredDraft
 from faktura.ledger.ports import Books, Transaction
 from faktura.server.management.body import Checked
-from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.call import ID_MAX, Call, answer, bounded, respond
 from faktura.server.management.document_schema import DraftBody, DraftChange, DraftPage, DraftResource, InvoiceResource, TotalsResource
 from faktura.server.management.invoices import issued_answer
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
@@ -34,15 +34,25 @@ class Drafts(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
     ) -> Response[DraftPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:
+            if account_id is not None:
+                call.account(tx, account_id)
             found = tx.drafts.page(call.provider_id, account_id=account_id, after=after_id(cursor), limit=limit + 1)
             items = [_draft(call, tx, item) for item in found[:limit]]
         return respond(answer(DraftPage(items=items, next=next_after(found, limit))))
 
-    @post("/", opt={"scope": "invoices:write"}, sync_to_thread=True, dto=Checked[DraftBody], return_dto=None, operation_id="addDraft", summary="Keep a draft")
+    @post(
+        "/",
+        opt={"scope": "invoices:write", "etag": True},
+        sync_to_thread=True,
+        dto=Checked[DraftBody],
+        return_dto=None,
+        operation_id="addDraft",
+        summary="Keep a draft",
+    )
     def add_draft(self, call: Call, data: DraftBody) -> Response[DraftResource]:
         """It need not be complete: the answer lists for what it would be refused today."""
 
@@ -54,16 +64,16 @@ class Drafts(Controller):
 
         return call.once(act)
 
-    @get("/{draft_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getDraft", summary="A draft")
+    @get("/{draft_id:int}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getDraft", summary="A draft")
     def get_draft(self, call: Call, draft_id: int) -> Response[DraftResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
-            draft = find_draft(tx, call.provider_id, _bounded(draft_id))
+            draft = find_draft(tx, call.provider_id, bounded(draft_id))
             return respond(answer(_draft(call, tx, draft), etag=_etag(draft)))
 
     @put(
         "/{draft_id:int}",
-        opt={"scope": "invoices:write"},
+        opt={"scope": "invoices:write", "match": True, "etag": True},
         sync_to_thread=True,
         dto=Checked[DraftChange],
         return_dto=None,
@@ -75,37 +85,45 @@ class Drafts(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                draft = set_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), document=data.document, check=_match(call))
+                draft = set_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), document=data.document, check=_match(call))
                 return answer(_draft(call, tx, draft), etag=_etag(draft))
 
         return call.once(act)
 
-    @delete("/{draft_id:int}", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=204, operation_id="removeDraft", summary="Remove a draft")
+    @delete(
+        "/{draft_id:int}",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=204,
+        operation_id="removeDraft",
+        summary="Remove a draft",
+    )
     def remove_draft(self, call: Call, draft_id: int) -> Response[None]:
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
         def act(books: Books) -> Answer:
-            remove_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+            remove_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
             return Answer(status=204)
 
         return call.once(act)
 
-    @post("/{draft_id:int}/issue", opt={"scope": "invoices:write"}, sync_to_thread=True, status_code=201, operation_id="issueDraft", summary="Issue a draft")
+    @post(
+        "/{draft_id:int}/issue",
+        opt={"scope": "invoices:write", "match": True},
+        sync_to_thread=True,
+        status_code=201,
+        operation_id="issueDraft",
+        summary="Issue a draft",
+    )
     def issue_draft(self, call: Call, draft_id: int) -> Response[InvoiceResource]:
         """Needs If-Match. The document takes its number, and the draft is gone."""
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=_bounded(draft_id), check=_match(call))
+                invoice = issue_draft(books, provider_id=call.provider_id, draft_id=bounded(draft_id), check=_match(call))
                 return issued_answer(call, tx, invoice)
 
         return call.once(act)
-
-
-def _bounded(draft_id: int) -> int:
-    if not 0 < draft_id <= ID_MAX:
-        raise NotFoundError
-    return draft_id
 
 
 def _etag(draft: StoredDraft) -> str:
@@ -135,7 +153,7 @@ def _draft(call: Call, tx: Transaction, draft: StoredDraft) -> DraftResource:
         account_id=draft.account_id,
         document=document,
         totals=None if prepared is None else _totals(prepared),
-        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults],
+        faults=[FaultResource(rule=item.rule, path=item.path, message=item.message) for item in faults[:FAULTS_SHOWN_MAX]],
         created_at=instant_text(draft.created_at_us) or "",
         updated_at=instant_text(draft.updated_at_us) or "",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.domain.errors import Fault, InvalidDocumentError
@@ -27,6 +27,7 @@ from faktura.server.management.call import ID_MAX, Call, answer, respond
 from faktura.server.management.document_schema import InvoiceBody, InvoicePage, InvoiceResource, ProFormaInvoiceBody
 from faktura.server.management.moments import AsOf, On, to_day, to_moment
 from faktura.server.management.page import Cursor, Limit
+from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import Id
 
 
@@ -42,14 +43,16 @@ class Invoices(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
-        number: Annotated[str | None, Parameter(query="number", max_length=255, description="Only of this number, in any case.")] = None,
-        type_code: Annotated[TypeCode | None, Parameter(query="type_code", description="325, 380, 381 or 383.")] = None,
-        in_state: Annotated[State | None, Parameter(query="state", description="As it is derived at the moment asked for.")] = None,
-        issued_from: Annotated[str | None, Parameter(query="issued_from", max_length=10, description="First issue date.")] = None,
-        issued_to: Annotated[str | None, Parameter(query="issued_to", max_length=10, description="Last issue date.")] = None,
-        order_id: Annotated[int | None, Parameter(query="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
-        sort: Annotated[DocumentSort, Parameter(query="sort", description="A minus sorts downwards; -id is newest first.")] = DocumentSort.NEWEST,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        number: Annotated[str | None, QueryParameter(name="number", max_length=255, description="Only of this number, in any case.")] = None,
+        type_code: Annotated[TypeCode | None, QueryParameter(name="type_code", description="325, 380, 381 or 383.")] = None,
+        in_state: Annotated[State | None, QueryParameter(name="state", description="As it is derived at the moment asked for.")] = None,
+        issued_from: Annotated[str | None, QueryParameter(name="issued_from", max_length=10, description="First issue date.")] = None,
+        issued_to: Annotated[str | None, QueryParameter(name="issued_to", max_length=10, description="Last issue date.")] = None,
+        order_id: Annotated[int | None, QueryParameter(name="order_id", ge=1, le=ID_MAX, description="Only documents that bill this order.")] = None,
+        sort: Annotated[
+            DocumentSort, QueryParameter(name="sort", description="A minus sorts downwards; -id, newest first, where it is left out.")
+        ] = DocumentSort.NEWEST,
         as_of: AsOf = None,
         on: On = None,
     ) -> Response[InvoicePage]:
@@ -66,7 +69,10 @@ class Invoices(Controller):
         )
         with call.books.storage.reading() as tx:
             provider = call.provider(tx).name
-        after = None if cursor is None else decode_cursor(cursor, provider=provider, filters=filters, sort=sort, moment=moment)
+        try:
+            after = None if cursor is None else decode_cursor(cursor, provider=provider, filters=filters, sort=sort, moment=moment)
+        except InvalidDocumentError as error:
+            raise BadRequestError(list(error.faults)) from error
         page = list_documents(call.books, provider=provider, filters=filters, sort=sort, after=after, limit=limit, moment=moment)
         items = [
             {"account_id": item.invoice.account_id}
@@ -143,4 +149,5 @@ def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Mome
     credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
     state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(call.books.clock(), provider.zone))
     head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
-    return {"account_id": account.id, **head, **invoice_body(invoice, standing)}
+    invoiced_as = tx.invoices.of_pro_forma(account.id, invoice.id) if invoice.type_code is TypeCode.PRO_FORMA and moment.is_now else None
+    return {"account_id": account.id, **head, **invoice_body(invoice, standing), "invoiced_as_id": invoiced_as}

@@ -7,7 +7,7 @@ import time
 from typing import Annotated
 
 from litestar import Controller, Response, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.ledger.ports import JournalEntry
@@ -30,9 +30,9 @@ class Journal(Controller):
     async def read_journal(
         self,
         call: Call,
-        after: Annotated[int, Parameter(query="after", ge=0, le=ID_MAX, description="The last number that you have seen.")] = 0,
+        after: Annotated[int, QueryParameter(name="after", ge=0, le=ID_MAX, description="The last number that you have seen.")] = 0,
         limit: Limit = 100,
-        wait: Annotated[int, Parameter(query="wait", ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait for something to happen.")] = 0,
+        wait: Annotated[int, QueryParameter(name="wait", ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait for something to happen.")] = 0,
     ) -> Response[JournalPage]:
         """Oldest first. With `wait`, an empty page comes only after so many seconds in which nothing happened."""
         until = time.monotonic() + wait

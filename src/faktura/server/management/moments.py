@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import parse_date, parse_instant
 from faktura.domain.errors import fault
@@ -14,9 +14,9 @@ from faktura.server.management.problem import BadRequestError
 
 AsOf = Annotated[
     str | None,
-    Parameter(query="as_of", max_length=40, description="An instant, such as 2026-10-01T00:00:00Z: from the facts recorded up to it."),
+    QueryParameter(name="as_of", max_length=40, description="An instant, such as 2026-10-01T00:00:00Z: from the facts recorded up to it."),
 ]
-On = Annotated[str | None, Parameter(query="on", max_length=10, description="A date, such as 2026-09-30: what had value by it.")]
+On = Annotated[str | None, QueryParameter(name="on", max_length=10, description="A date, such as 2026-09-30: what had value by it.")]
 
 
 def to_moment(as_of: str | None, on: str | None) -> Moment:

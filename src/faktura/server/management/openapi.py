@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar
 
+from faktura.server.management.examples import BODIES, RUN_BODIES
 from faktura.server.management.problem import MEDIA_TYPE, TITLES
 
 _WRITING = ("post", "put", "patch", "delete")
@@ -24,6 +25,11 @@ _MATCH = {
     "description": "The ETag of what you mean to change; 428 without, 412 where it has changed.",
     "schema": {"type": "string"},
 }
+_LOCATION = {"description": "Where to find it.", "required": True, "schema": {"type": "string"}}
+_ETAG = {"description": "Its version, to send as If-Match.", "required": True, "schema": {"type": "string", "pattern": '^"[^"]+"$'}}
+_REPLAYED = {"description": "The answer was given before, under the same Idempotency-Key.", "schema": {"type": "string", "enum": ["true"]}}
+_FORMATS = dict.fromkeys(("from", "to", "issued_from", "issued_to", "on"), "date") | {"as_of": "date-time"}
+"""Of query parameters that are read by us."""
 _RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
 _INTRODUCTION = """Runs a provider's invoicing: accounts, drafts, invoices, payments, billing runs, journal.
 
@@ -50,6 +56,7 @@ def make_openapi(app: Litestar) -> dict[str, Any]:
     for schema in schemas.values():
         _allow_numbers(schema)
     handlers = {handler.operation_id: handler for route in app.routes for handler in getattr(route, "route_handlers", ())}
+    document["paths"] = dict(sorted(document["paths"].items()))  # a list before its items
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _complete(path, method, operation, handlers[operation["operationId"]].opt)
@@ -61,14 +68,18 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     if opt.get("body"):
         operation["requestBody"] = {
             "required": True,
-            "content": {kind: {"schema": {"type": "string", "description": text}} for kind, text in opt["body"].items()},
+            "content": {kind: {"schema": {"type": "string", "description": text}, "example": RUN_BODIES[kind]} for kind, text in opt["body"].items()},
         }
+    elif has_body:
+        operation["requestBody"]["content"]["application/json"]["example"] = BODIES[operation["operationId"]]
     parameters = [item for item in operation.get("parameters", []) if not (item["in"] == "query" and item["name"] in {"request", "call"})]
+    for item in parameters:
+        item["schema"] |= {"format": _FORMATS[item["name"]]} if item["name"] in _FORMATS else {}
     parameters += ([_KEY] if is_writing else []) + ([_MATCH] if opt.get("match") else [])
     if parameters:
         operation["parameters"] = parameters
     statuses = [400, 401, 403, 500, 503]
-    statuses += [404] if "{" in path or is_writing else []
+    statuses += [404] if "{" in path or is_writing or any(item["name"] == "account_id" for item in parameters) else []
     statuses += [409, 422] if is_writing else []
     statuses += [413, 415] if has_body else []
     statuses += [412, 428] if opt.get("match") else []
@@ -78,8 +89,19 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     operation["x-scope"] = opt["scope"]
     operation["description"] = f"{operation.get('description', '').strip()}\n\nScope: `{opt['scope']}`.".strip()
     for status, response in operation["responses"].items():
-        if status in {"201", "202"}:
-            response["headers"] = {"Location": {"description": "Where to find it.", "schema": {"type": "string"}}}
+        if status.startswith("2"):
+            _complete_answer(status, response, opt, is_writing=is_writing)
+
+
+def _complete_answer(status: str, response: dict[str, Any], opt: dict[str, Any], *, is_writing: bool) -> None:
+    headers: dict[str, Any] = {"Location": _LOCATION} if status in {"201", "202"} else {}
+    headers |= {"ETag": _ETAG} if opt.get("etag") else {}
+    headers |= {"Idempotent-Replayed": _REPLAYED} if is_writing else {}
+    response["headers"] = headers
+    if status == "204":
+        del response["content"]
+    elif "streams" in opt:
+        response["content"] = {opt["streams"]: {"schema": {"type": "string"}}}
 
 
 def _problem(status: int) -> dict[str, Any]:

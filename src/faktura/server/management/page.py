@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.errors import fault
 from faktura.server.management.call import ID_MAX
@@ -13,8 +13,8 @@ from faktura.server.management.problem import BadRequestError
 
 LIMIT_MAX = 100
 
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=LIMIT_MAX, description="How many items a page has at most.")]
-Cursor = Annotated[str | None, Parameter(query="cursor", max_length=1000, description="Where to go on: `next` of the page before.")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=LIMIT_MAX, description="How many items a page has at most.")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", max_length=1000, description="Where to go on: `next` of the page before.")]
 
 
 class _HasId(Protocol):

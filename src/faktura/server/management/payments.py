@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.domain.errors import InvalidDocumentError, NotFoundError, fault
@@ -49,7 +50,7 @@ class Payments(Controller):
         call: Call,
         limit: Limit = 30,
         cursor: Cursor = None,
-        account_id: Annotated[int | None, Parameter(query="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
+        account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
     ) -> Response[PaymentPage]:
         """Oldest first, reversed ones too."""
         first = call.provider_id * IDS_PER_PROVIDER
@@ -72,7 +73,7 @@ class Payments(Controller):
         """It settles the documents named; what is over, or comes before its invoice, is credit of the account."""
 
         def act(books: Books) -> Answer:
-            with books.storage.writing() as tx:
+            with books.storage.writing() as tx, naming(data.invoices or []):
                 account = call.account(tx, data.account_id)
                 currency = Currency(data.currency) if data.currency else call.provider(tx).currency
                 shares, invoice_ids = to_shares(data.invoices or [], currency)
@@ -110,7 +111,7 @@ class Payments(Controller):
         """409 where nothing is left, or nothing is due."""
 
         def act(books: Books) -> Answer:
-            with books.storage.writing() as tx:
+            with books.storage.writing() as tx, naming(data.invoices):
                 payment = _find(call, tx, payment_id)
                 shares, invoice_ids = to_shares(data.invoices, payment.currency)
                 result = allocate_credit(books, account_id=payment.account_id, payment_id=payment.id, invoice_ids=invoice_ids, shares_minor=shares)
@@ -173,6 +174,17 @@ def to_shares(bodies: Sequence[ShareBody], currency: Currency) -> tuple[dict[int
         raise InvalidDocumentError([fault("PAYMENT", "invoices", "names a document twice")])
     shares = {body.invoice_id: to_minor(body.amount, currency, f"invoices[{index}].amount") for index, body in enumerate(bodies) if body.amount is not None}
     return shares, [body.invoice_id for body in bodies if body.amount is None]
+
+
+@contextmanager
+def naming(bodies: Sequence[ShareBody]) -> Iterator[None]:
+    """Faults of shares have the paths of the body, where the ledger names documents by their ids."""
+    try:
+        yield
+    except InvalidDocumentError as error:
+        paths = {f"shares[{body.invoice_id}]": f"invoices[{index}].amount" for index, body in enumerate(bodies)}
+        paths |= {"shares": "invoices", "invoice": "invoices"}
+        raise InvalidDocumentError([fault(item.rule, paths.get(item.path, item.path), item.message) for item in error.faults]) from error
 
 
 def refund_of(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import EnumType
+from typing import Any, get_args
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import ParameterKwarg
 
 from faktura.domain.errors import (
+    FAULTS_SHOWN_MAX,
     ConflictError,
     FakturaError,
     Fault,
@@ -122,6 +125,8 @@ _OWN_WORDS = {UnauthorizedError, ForbiddenError, NotFoundError}
 def of_error(request: Request[Any, Any, Any], error: FakturaError) -> Response[bytes]:
     """The answer to a refusal."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status == 422 and request.method == "GET":  # noqa: PLR2004 - what is asked for cannot be: only parameters can be at fault
+        status = 400
     headers = {}
     if status == 401:  # noqa: PLR2004 - RFC 6750
         headers["WWW-Authenticate"] = 'Bearer realm="faktura"'
@@ -136,14 +141,28 @@ def of_error(request: Request[Any, Any, Any], error: FakturaError) -> Response[b
     return _response(status, "Every fault is listed." if faults else detail, faults, headers)
 
 
-def of_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The answer to what the framework refuses: no such route, an unusable parameter, a body that is too large."""
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in {"allow", "retry-after"}}
     faults: list[Fault] = []
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
-        faults = [fault("value", str(item.get("key", "")), str(item.get("message", "is not usable"))) for item in error.extra if isinstance(item, dict)]
+        faults = [_argument_fault(request, str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra if isinstance(item, dict)]
+    if error.status_code == 400 and not faults:  # noqa: PLR2004
+        faults = [fault("value", "", error.detail.partition(" for path ")[0])]
     detail = {400: error.detail, 404: NotFoundError.__doc__}.get(error.status_code)
     return _response(error.status_code, "Every fault is listed." if faults else detail, faults, headers)
+
+
+def _argument_fault(request: Request[Any, Any, Any], argument: str, message: str) -> Fault:
+    """A fault in the caller's words: a parameter by the name that it has in the query, with the words that it may have."""
+    if argument == "data":
+        return fault("missing", "", "the body is missing: send a JSON object, {} where nothing is to be said")
+    field = request.route_handler.parsed_fn_signature.parameters.get(argument)
+    if field is None or not isinstance(field.kwarg_definition, ParameterKwarg):
+        return fault("value", argument, message.replace("`", ""))
+    kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, EnumType)]
+    words = ", ".join(str(choice.value) for kind in kinds for choice in kind)  # type: ignore[var-annotated]
+    return fault("value", field.kwarg_definition.name or argument, f"must be one of {words}" if words else message.replace("`", ""))
 
 
 def of_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -153,6 +172,8 @@ def of_failure(request: Request[Any, Any, Any], error: Exception) -> Response[by
 
 
 def _response(status: int, detail: str | None, faults: tuple[Fault, ...] | list[Fault], headers: dict[str, str]) -> Response[bytes]:
-    items = tuple(FaultItem(rule=item.rule, path=item.path, message=item.message) for item in faults)
+    items = tuple(FaultItem(rule=item.rule, path=item.path, message=item.message) for item in faults[:FAULTS_SHOWN_MAX])
+    if len(items) < len(faults):
+        detail = f"The first {len(items)} of {len(faults)} faults are listed."
     problem = Problem(title=TITLES.get(status, "Refused"), status=status, detail=detail, faults=items)
     return Response(msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", **headers})

@@ -44,7 +44,7 @@ def _page(app: Litestar) -> str:
     by_tag: dict[str, list[str]] = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            by_tag.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
+            by_tag.setdefault(operation["tags"][0], []).append(_operation(path, method, operation, document["components"]["schemas"]))
     parts = [f"<h2>{_text(tag)}</h2>{''.join(operations)}" for tag, operations in by_tag.items()]
     schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
     introduction = "".join(f"<p>{_marked(part)}</p>" for part in document["info"]["description"].split("\n\n"))
@@ -56,23 +56,32 @@ def _page(app: Litestar) -> str:
     )
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{_text(item['name'])}</code></td><td>{item['in']}</td><td>{_text(_kind(item.get('schema', {})))}</td><td>{_marked(item.get('description', ''))}</td></tr>"
+        f"<tr><td><code>{_text(item['name'])}</code></td><td>{item['in']}</td><td>{_text(_kind(_resolved(item.get('schema', {}), schemas)))}</td><td>{_marked(item.get('description', ''))}</td></tr>"
         for item in operation.get("parameters", [])
     )
     body = "".join(
-        f"<p>Body: <code>{_text(kind)}</code> {_linked(content.get('schema', {}))}</p>"
+        f"<p>Body: <code>{_text(kind)}</code> {_linked(content.get('schema', {}))}</p>{_example(content)}"
         for kind, content in operation.get("requestBody", {}).get("content", {}).items()
     )
     answers = "".join(
-        f"<tr><td>{status}</td><td>{_text(answer.get('description', ''))}</td><td>{''.join(_linked(content.get('schema', {})) for content in answer.get('content', {}).values())}</td></tr>"
+        f"<tr><td>{status}</td><td>{''.join(_linked(content.get('schema', {})) for content in answer.get('content', {}).values())}</td></tr>"
         for status, answer in operation["responses"].items()
+        if status < "4"
     )
+    refusals = ", ".join(status for status in operation["responses"] if status >= "4")
+    answers += f'<tr><td>{refusals}</td><td><a href="#schema-Problem"><code>Problem</code></a></td></tr>'
     return (
         f'<details id="{_text(operation["operationId"])}"><summary><span class="m {method}">{method}</span> <code>{_text(path)}</code> {_text(operation.get("summary", ""))}</summary>'
         f"<p>{_marked(operation.get('description', ''))}</p>{f'<table>{rows}</table>' if rows else ''}{body}<table>{answers}</table></details>"
     )
+
+
+def _example(content: dict[str, Any]) -> str:
+    example = content.get("example")
+    text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+    return "" if example is None else f"<pre>{_text(text)}</pre>"
 
 
 def _schema(name: str, schema: dict[str, Any]) -> str:
@@ -96,7 +105,21 @@ def _linked(schema: dict[str, Any]) -> str:
     return _text(_kind(schema))
 
 
+def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema with the words it may have in place."""
+    if "oneOf" in schema:
+        return {"oneOf": [_resolved(item, schemas) for item in schema["oneOf"]]}
+    if "allOf" in schema:
+        return _resolved(schema["allOf"][0], schemas)
+    found: dict[str, Any] = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return found
+
+
 def _kind(schema: dict[str, Any]) -> str:
+    if "oneOf" in schema:
+        return " or ".join(kind for item in schema["oneOf"] if (kind := _kind(item)) != "null")
+    if "enum" in schema:
+        return ", ".join(str(word) for word in schema["enum"])
     kind = schema.get("type", "any")
     return " or ".join(kind) if isinstance(kind, list) else str(schema.get("format", kind))
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from faktura.domain.calendar import instant_text
@@ -33,8 +33,8 @@ from faktura.server.management.work_schema import (
     VatRow,
 )
 
-From = Annotated[str, Parameter(query="from", max_length=10, description="First day, by tax point.")]
-To = Annotated[str, Parameter(query="to", max_length=10, description="Last day.")]
+From = Annotated[str, QueryParameter(name="from", max_length=10, description="First day, by tax point.")]
+To = Annotated[str, QueryParameter(name="to", max_length=10, description="Last day.")]
 
 
 class VatReports(Controller):
@@ -101,6 +101,8 @@ def _period(start: str, end: str) -> tuple[date, date]:
     first, last = to_day("from", start), to_day("to", end)
     if first is None or last is None:
         raise BadRequestError([fault("missing", "from", "is missing")])
+    if last < first:
+        raise BadRequestError([fault("PERIOD", "to", f"{last} is before {first}, on which the period begins")])
     return first, last
 
 

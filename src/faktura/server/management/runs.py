@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from faktura.documents.billing_items import MEDIA_TYPES, ItemParser
 from faktura.domain.calendar import instant_text
@@ -16,9 +16,10 @@ from faktura.domain.errors import InputError, fault
 from faktura.ledger.billing_runs import accept_run, begin_run, drop_run, find_run, receive_items
 from faktura.ledger.management_ports import Answer, BillingRun, ItemOutcome, RunItem
 from faktura.ledger.ports import Books, Transaction
-from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.body import require_media_type
+from faktura.server.management.call import ID_MAX, Call, answer, bounded, respond
 from faktura.server.management.page import Cursor, Limit, after_id
-from faktura.server.management.problem import BadRequestError, MediaTypeError
+from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import FaultResource
 from faktura.server.management.work_schema import RunItemPage, RunItemResource, RunPage, RunResource
 
@@ -48,15 +49,13 @@ class BillingRuns(Controller):
         self,
         call: Call,
         request: Request[Any, Any, Any],
-        dry_run: Annotated[bool, Parameter(query="dry_run", description="Validate everything, issue nothing.")] = False,  # noqa: FBT002
+        dry_run: Annotated[bool, QueryParameter(name="dry_run", description="Validate everything, issue nothing.")] = False,  # noqa: FBT002
     ) -> Response[RunResource]:
         """The input is kept first, then checked whole, then issued in batches; 202 comes once it is kept, and nothing of it can be lost.
 
         A run that is sent again issues only what is missing, with or without an Idempotency-Key.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in MEDIA_TYPES:
-            raise MediaTypeError
+        media_type = require_media_type(request.headers, MEDIA_TYPES)
         call.key()
         run = await asyncio.to_thread(begin_run, call.books, provider_id=call.provider_id, is_dry_run=dry_run)
         try:
@@ -82,7 +81,7 @@ class BillingRuns(Controller):
     def get_run(self, call: Call, run_id: int) -> Response[RunResource]:
         """How far it is."""
         with call.books.storage.reading() as tx:
-            return respond(answer(_run(tx, find_run(tx, call.provider_id, min(run_id, ID_MAX)))))
+            return respond(answer(_run(tx, find_run(tx, call.provider_id, bounded(run_id)))))
 
     @get("/{run_id:int}/items", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listBillingRunItems", summary="What became of a run's items")
     def list_items(
@@ -91,11 +90,11 @@ class BillingRuns(Controller):
         run_id: int,
         limit: Limit = 100,
         cursor: Cursor = None,
-        outcome: Annotated[ItemOutcome | None, Parameter(query="outcome", description="Only items that came to this.")] = None,
+        outcome: Annotated[ItemOutcome | None, QueryParameter(name="outcome", description="Only items that came to this.")] = None,
     ) -> Response[RunItemPage]:
         """In the order of the input, with the faults of those that were refused."""
         with call.books.storage.reading() as tx:
-            run = find_run(tx, call.provider_id, min(run_id, ID_MAX))
+            run = find_run(tx, call.provider_id, bounded(run_id))
             found = tx.runs.items(run, outcome=outcome, after=after_id(cursor), limit=limit + 1)
         return respond(answer(RunItemPage(items=[_item(item) for item in found[:limit]], next=str(found[limit - 1].position) if len(found) > limit else None)))
 

@@ -7,15 +7,14 @@ from typing import Any
 from litestar import Controller, Response, delete, get, post
 
 from faktura.domain.calendar import instant_text, to_instant
-from faktura.domain.errors import NotFoundError, fault
+from faktura.domain.errors import NotFoundError
 from faktura.domain.provider import Token
 from faktura.ledger.accounts import create_token, revoke_token
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books
 from faktura.server.management.body import Checked
-from faktura.server.management.call import ID_MAX, Call, answer, respond
+from faktura.server.management.call import Call, answer, bounded, respond
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
-from faktura.server.management.problem import BadRequestError
 from faktura.server.management.schema import NewTokenResource, TokenBody, TokenPage, TokenResource
 
 
@@ -35,8 +34,6 @@ class Tokens(Controller):
     @post("/", opt={"scope": "admin"}, sync_to_thread=True, dto=Checked[TokenBody], return_dto=None, operation_id="createToken", summary="Create a token")
     def create_token(self, call: Call, data: TokenBody) -> Response[NewTokenResource]:
         """The key is in this answer only: not even an Idempotency-Key brings it back."""
-        if data.expires_at is not None and data.expires_at.tzinfo is None:
-            raise BadRequestError([fault("value", "expires_at", "needs an offset from UTC, such as Z")])
         made: list[NewTokenResource] = []
 
         def act(books: Books) -> Answer:
@@ -57,7 +54,7 @@ class Tokens(Controller):
     def get_token(self, call: Call, token_id: int) -> Response[TokenResource]:
         """Never the key itself."""
         with call.books.storage.reading() as tx:
-            return respond(answer(TokenResource(**_token(_find(call, tx.accounts.token(call.provider_id, min(token_id, ID_MAX)))))))
+            return respond(answer(TokenResource(**_token(_find(call, tx.accounts.token(call.provider_id, bounded(token_id)))))))
 
     @delete("/{token_id:int}", opt={"scope": "admin"}, sync_to_thread=True, status_code=204, operation_id="revokeToken", summary="Revoke a token")
     def revoke_token(self, call: Call, token_id: int) -> Response[None]:
@@ -65,7 +62,7 @@ class Tokens(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.reading() as tx:
-                token = _find(call, tx.accounts.token(call.provider_id, min(token_id, ID_MAX)))
+                token = _find(call, tx.accounts.token(call.provider_id, bounded(token_id)))
             revoke_token(books, token_id=token.id)
             return Answer(status=204)
 

@@ -1,0 +1,77 @@
+"""A ledger of two providers, two accounts each, and servers of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.conftest import open_ledger, serving
+from tests.management.site import Operation, Site, Wire, operations_of
+
+from faktura.bootstrap.books import open_books
+from faktura.config import DatabaseUrl, Settings
+from faktura.ledger.accounts import MANAGEMENT_SCOPES, create_token, revoke_token
+from faktura.server.management.api import make_management
+from faktura.server.management.openapi import make_openapi
+
+Running = Callable[[], AbstractContextManager[Site]]
+DIALECTS = {"alpha": "vpsbg", "beta": "checkdomain"}
+
+
+@pytest.fixture(scope="session")
+def openapi() -> dict[str, object]:
+    """The OpenAPI document, made in this process: what routes there are, the server under test does not say."""
+    with open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True) as books:
+        return make_openapi(make_management(books, used=lambda *_: None, wake=lambda: None))
+
+
+@pytest.fixture(scope="session")
+def operations(openapi: dict[str, object]) -> Mapping[str, Operation]:
+    """All operations that are routed."""
+    return operations_of(openapi)
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The file of a ledger, made once, and its tokens."""
+    path = tmp_path_factory.mktemp("furnished") / "ledger.db"
+    tokens = {}
+    with open_ledger(path) as ledger:
+        for name, dialect in DIALECTS.items():
+            ledger.provider(dialect, name=name)
+            for reference in ("first", "second"):
+                ledger.account(name, f"{name}-{reference}")
+            tokens[name] = create_token(ledger.books, provider=name, reference=None, scopes=("admin",))[0]
+            for scope in MANAGEMENT_SCOPES:
+                tokens[f"{name}/{scope}"] = create_token(ledger.books, provider=name, reference=None, scopes=(scope,))[0]
+        soon_us = ledger.clock.now_us + 1
+        tokens["expired"] = create_token(ledger.books, provider="alpha", reference=None, scopes=("admin",), expires_at_us=soon_us)[0]
+        tokens["revoked"], revoked = create_token(ledger.books, provider="alpha", reference=None, scopes=("admin",))
+        revoke_token(ledger.books, token_id=revoked.id)
+        tokens["customer"] = ledger.token("alpha", "alpha-first", scopes=("read", "write"))
+    return path, tokens
+
+
+@pytest.fixture(scope="session")
+def run_site(furnished: tuple[Path, dict[str, str]], operations: Mapping[str, Operation], tmp_path_factory: pytest.TempPathFactory) -> Running:
+    """Runs a server of a fresh copy of the ledger."""
+    file, tokens = furnished
+
+    @contextmanager
+    def start() -> Iterator[Site]:
+        path = tmp_path_factory.mktemp("site") / "ledger.db"
+        shutil.copyfile(file, path)
+        with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire:
+            yield Site(wire, path, tokens, operations, served.process.pid)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def site(run_site: Running) -> Iterator[Site]:
+    """A server for a module's tests."""
+    with run_site() as running:
+        yield running
