@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from faktura.domain.calendar import instant_text, to_instant
 from faktura.domain.vat_check import VatIdCheck
@@ -24,7 +26,7 @@ class Balances(Controller):
     tags = ("Accounts",)
 
     @get("/{account_id:int}/balance", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getBalance", summary="An account's balance and credit")
-    def get_balance(self, call: Call, account_id: int, as_of: AsOf = None, on: On = None) -> Response[AccountBalance]:
+    def get_balance(self, call: NamedDependency[Call], account_id: FromPath[int], as_of: AsOf = None, on: On = None) -> Response[AccountBalance]:
         """In each currency, now or at another moment; and the payments and credit notes that are not used up."""
         moment = to_moment(as_of, on)
         with call.books.storage.reading() as tx:
@@ -47,7 +49,7 @@ class VatChecks(Controller):
         operation_id="listVatChecks",
         summary="Proofs of an account's VAT id",
     )
-    def list_checks(self, call: Call, account_id: int) -> Response[VatCheckPage]:
+    def list_checks(self, call: NamedDependency[Call], account_id: FromPath[int]) -> Response[VatCheckPage]:
         """Oldest first."""
         with call.books.storage.reading() as tx:
             found = tx.vat.checks(call.account(tx, account_id).id)
@@ -62,7 +64,7 @@ class VatChecks(Controller):
         operation_id="recordVatCheck",
         summary="Keep what VIES said",
     )
-    def record_check(self, call: Call, account_id: int, data: VatCheckBody) -> Response[VatCheckResource]:
+    def record_check(self, call: NamedDependency[Call], account_id: FromPath[int], data: JSONBody[VatCheckBody]) -> Response[VatCheckResource]:
         """It is proof, and never blocks: documents are decided by check digits."""
 
         def act(books: Books) -> Answer:

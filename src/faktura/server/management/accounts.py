@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Annotated
 
 from litestar import Controller, Response, get, patch, post, put
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError
 from faktura.domain.party import Party, parse_party
@@ -36,13 +37,13 @@ class Providers(Controller):
     tags = ("Provider",)
 
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listProviders", summary="The token's provider, as a list of one")
-    def list_providers(self, call: Call) -> Response[ProviderPage]:
+    def list_providers(self, call: NamedDependency[Call]) -> Response[ProviderPage]:
         """A token acts for one provider."""
         with call.books.storage.reading() as tx:
             return respond(answer(ProviderPage(items=[_provider(call.provider(tx))], next=None)))
 
     @get("/{name:str}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getProvider", summary="A provider")
-    def get_provider(self, call: Call, name: str) -> Response[ProviderResource]:
+    def get_provider(self, call: NamedDependency[Call], name: FromPath[str]) -> Response[ProviderResource]:
         """Another provider is not found, as if there were none."""
         with call.books.storage.reading() as tx:
             return respond(_provider_answer(_named(call.provider(tx), name)))
@@ -56,7 +57,7 @@ class Providers(Controller):
         operation_id="setProvider",
         summary="Change a provider's settings",
     )
-    def set_provider(self, call: Call, name: str, data: ProviderChange) -> Response[ProviderResource]:
+    def set_provider(self, call: NamedDependency[Call], name: FromPath[str], data: JSONBody[ProviderChange]) -> Response[ProviderResource]:
         """Needs If-Match. Documents issued before keep what they show."""
 
         def change(current: Provider) -> Provider:
@@ -87,7 +88,7 @@ class Accounts(Controller):
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listAccounts", summary="Accounts")
     def list_accounts(
         self,
-        call: Call,
+        call: NamedDependency[Call],
         limit: Limit = 30,
         cursor: Cursor = None,
         reference: Annotated[str | None, QueryParameter(name="reference", description="Only the account of that reference.")] = None,
@@ -109,7 +110,7 @@ class Accounts(Controller):
         operation_id="addAccount",
         summary="Add an account",
     )
-    def add_account(self, call: Call, data: AccountBody) -> Response[AccountResource]:
+    def add_account(self, call: NamedDependency[Call], data: JSONBody[AccountBody]) -> Response[AccountResource]:
         """409 where the provider has an account of that reference."""
 
         def act(books: Books) -> Answer:
@@ -121,7 +122,7 @@ class Accounts(Controller):
         return call.once(act)
 
     @get("/{account_id:int}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getAccount", summary="An account")
-    def get_account(self, call: Call, account_id: int) -> Response[AccountResource]:
+    def get_account(self, call: NamedDependency[Call], account_id: FromPath[int]) -> Response[AccountResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
             return respond(_account_answer(call.account(tx, account_id)))
@@ -135,7 +136,7 @@ class Accounts(Controller):
         operation_id="setAccount",
         summary="Change an account's buyer",
     )
-    def set_account(self, call: Call, account_id: int, data: AccountChange) -> Response[AccountResource]:
+    def set_account(self, call: NamedDependency[Call], account_id: FromPath[int], data: JSONBody[AccountChange]) -> Response[AccountResource]:
         """Needs If-Match. Documents issued before keep the buyer that they show."""
 
         def act(books: Books) -> Answer:

@@ -6,6 +6,8 @@ import re
 from decimal import Decimal
 
 from litestar import Controller, Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.money import parse_decimal
@@ -38,7 +40,7 @@ class CreditNotes(Controller):
         operation_id="creditInvoice",
         summary="Issue a credit note",
     )
-    def credit_invoice(self, call: Call, invoice_id: int, data: CreditNoteBody) -> Response[InvoiceResource]:
+    def credit_invoice(self, call: NamedDependency[Call], invoice_id: FromPath[int], data: JSONBody[CreditNoteBody]) -> Response[InvoiceResource]:
         """For all of an invoice, or so much of its lines. It settles what is due; what is over is credit of the account."""
         quantities = None if data.quantities is None else _quantities(data.quantities)
 
@@ -59,7 +61,7 @@ class CreditNotes(Controller):
         operation_id="allocateCreditNote",
         summary="Settle documents with what is left of a credit note",
     )
-    def allocate_credit_note(self, call: Call, invoice_id: int, data: AllocationBody) -> Response[AllocatedResource]:
+    def allocate_credit_note(self, call: NamedDependency[Call], invoice_id: FromPath[int], data: JSONBody[AllocationBody]) -> Response[AllocatedResource]:
         """409 for a document that is no credit note, and where nothing is left or due."""
 
         def act(books: Books) -> Answer:
@@ -80,7 +82,7 @@ class CreditNotes(Controller):
         operation_id="refundCreditNote",
         summary="Give back what is left of a credit note",
     )
-    def refund_credit_note(self, call: Call, invoice_id: int, data: RefundBody) -> Response[RefundResource]:
+    def refund_credit_note(self, call: NamedDependency[Call], invoice_id: FromPath[int], data: JSONBody[RefundBody]) -> Response[RefundResource]:
         """All that is left, or an amount of it: never more."""
 
         def act(books: Books) -> Answer:

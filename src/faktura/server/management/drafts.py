@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post, put
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.domain.errors import FAULTS_SHOWN_MAX
@@ -31,7 +32,7 @@ class Drafts(Controller):
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listDrafts", summary="Drafts")
     def list_drafts(
         self,
-        call: Call,
+        call: NamedDependency[Call],
         limit: Limit = 30,
         cursor: Cursor = None,
         account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
@@ -53,7 +54,7 @@ class Drafts(Controller):
         operation_id="addDraft",
         summary="Keep a draft",
     )
-    def add_draft(self, call: Call, data: DraftBody) -> Response[DraftResource]:
+    def add_draft(self, call: NamedDependency[Call], data: JSONBody[DraftBody]) -> Response[DraftResource]:
         """It need not be complete: the answer lists for what it would be refused today."""
 
         def act(books: Books) -> Answer:
@@ -65,7 +66,7 @@ class Drafts(Controller):
         return call.once(act)
 
     @get("/{draft_id:int}", opt={"scope": "invoices:read", "etag": True}, sync_to_thread=True, operation_id="getDraft", summary="A draft")
-    def get_draft(self, call: Call, draft_id: int) -> Response[DraftResource]:
+    def get_draft(self, call: NamedDependency[Call], draft_id: FromPath[int]) -> Response[DraftResource]:
         """With its ETag, for changing it."""
         with call.books.storage.reading() as tx:
             draft = find_draft(tx, call.provider_id, bounded(draft_id))
@@ -80,7 +81,7 @@ class Drafts(Controller):
         operation_id="setDraft",
         summary="Change a draft",
     )
-    def set_draft(self, call: Call, draft_id: int, data: DraftChange) -> Response[DraftResource]:
+    def set_draft(self, call: NamedDependency[Call], draft_id: FromPath[int], data: JSONBody[DraftChange]) -> Response[DraftResource]:
         """Needs If-Match. The document is replaced whole."""
 
         def act(books: Books) -> Answer:
@@ -98,7 +99,7 @@ class Drafts(Controller):
         operation_id="removeDraft",
         summary="Remove a draft",
     )
-    def remove_draft(self, call: Call, draft_id: int) -> Response[None]:
+    def remove_draft(self, call: NamedDependency[Call], draft_id: FromPath[int]) -> Response[None]:
         """Needs If-Match. Nothing was issued, so nothing will be missing."""
 
         def act(books: Books) -> Answer:
@@ -115,7 +116,7 @@ class Drafts(Controller):
         operation_id="issueDraft",
         summary="Issue a draft",
     )
-    def issue_draft(self, call: Call, draft_id: int) -> Response[InvoiceResource]:
+    def issue_draft(self, call: NamedDependency[Call], draft_id: FromPath[int]) -> Response[InvoiceResource]:
         """Needs If-Match. The document takes its number, and the draft is gone."""
 
         def act(books: Books) -> Answer:

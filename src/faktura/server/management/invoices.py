@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from litestar import Controller, Response, get, post
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.domain.errors import Fault, InvalidDocumentError
@@ -40,7 +41,7 @@ class Invoices(Controller):
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listInvoices", summary="Documents")
     def list_invoices(  # noqa: PLR0913, PLR0917 - a filter each
         self,
-        call: Call,
+        call: NamedDependency[Call],
         limit: Limit = 30,
         cursor: Cursor = None,
         account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
@@ -91,7 +92,7 @@ class Invoices(Controller):
         operation_id="issueInvoice",
         summary="Issue a document",
     )
-    def issue_invoice(self, call: Call, data: InvoiceBody) -> Response[InvoiceResource]:
+    def issue_invoice(self, call: NamedDependency[Call], data: JSONBody[InvoiceBody]) -> Response[InvoiceResource]:
         """It takes its number and date together; refused with all faults, it takes none."""
         document = dict(cast("dict[str, Any]", data))  # as it was sent: the ledger judges it
         faults: list[Fault] = []
@@ -107,7 +108,7 @@ class Invoices(Controller):
         return call.once(act)
 
     @get("/{invoice_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getInvoice", summary="A document")
-    def get_invoice(self, call: Call, invoice_id: int, as_of: AsOf = None, on: On = None) -> Response[InvoiceResource]:
+    def get_invoice(self, call: NamedDependency[Call], invoice_id: FromPath[int], as_of: AsOf = None, on: On = None) -> Response[InvoiceResource]:
         """As it was issued, and how it stands, now or at another moment."""
         moment = to_moment(as_of, on)
         with call.books.storage.reading() as tx:
@@ -125,7 +126,7 @@ class Invoices(Controller):
         operation_id="invoiceProForma",
         summary="Issue the invoice for a pro-forma",
     )
-    def invoice_pro_forma(self, call: Call, invoice_id: int, data: ProFormaInvoiceBody) -> Response[InvoiceResource]:
+    def invoice_pro_forma(self, call: NamedDependency[Call], invoice_id: FromPath[int], data: JSONBody[ProFormaInvoiceBody]) -> Response[InvoiceResource]:
         """A new document with its own number and date, linked to the pro-forma, settled by what was paid for it. Once: 409."""
 
         def act(books: Books) -> Answer:

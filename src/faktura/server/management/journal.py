@@ -7,6 +7,7 @@ import time
 from typing import Annotated
 
 from litestar import Controller, Response, get
+from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from faktura.domain.calendar import instant_text
@@ -29,7 +30,7 @@ class Journal(Controller):
     @get("/", opt={"scope": "invoices:read"}, operation_id="readJournal", summary="What happened after a number")
     async def read_journal(
         self,
-        call: Call,
+        call: NamedDependency[Call],
         after: Annotated[int, QueryParameter(name="after", ge=0, le=ID_MAX, description="The last number that you have seen.")] = 0,
         limit: Limit = 100,
         wait: Annotated[int, QueryParameter(name="wait", ge=0, le=WAIT_SECONDS_MAX, description="Seconds to wait for something to happen.")] = 0,

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from faktura.domain.calendar import instant_text
 from faktura.domain.errors import InvalidDocumentError, NotFoundError, fault
@@ -47,7 +48,7 @@ class Payments(Controller):
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listPayments", summary="Payments")
     def list_payments(
         self,
-        call: Call,
+        call: NamedDependency[Call],
         limit: Limit = 30,
         cursor: Cursor = None,
         account_id: Annotated[int | None, QueryParameter(name="account_id", ge=1, le=ID_MAX, description="Only of this account.")] = None,
@@ -69,7 +70,7 @@ class Payments(Controller):
         operation_id="recordPayment",
         summary="Record a payment",
     )
-    def record_payment(self, call: Call, data: PaymentBody) -> Response[PaymentResource]:
+    def record_payment(self, call: NamedDependency[Call], data: JSONBody[PaymentBody]) -> Response[PaymentResource]:
         """It settles the documents named; what is over, or comes before its invoice, is credit of the account."""
 
         def act(books: Books) -> Answer:
@@ -93,7 +94,7 @@ class Payments(Controller):
         return call.once(act)
 
     @get("/{payment_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getPayment", summary="A payment")
-    def get_payment(self, call: Call, payment_id: int) -> Response[PaymentResource]:
+    def get_payment(self, call: NamedDependency[Call], payment_id: FromPath[int]) -> Response[PaymentResource]:
         """With what it settled, what went back of it, and what is left."""
         with call.books.storage.reading() as tx:
             return respond(answer(_payment(tx, _find(call, tx, payment_id))))
@@ -107,7 +108,7 @@ class Payments(Controller):
         operation_id="allocatePayment",
         summary="Settle documents with what is left of a payment",
     )
-    def allocate_payment(self, call: Call, payment_id: int, data: AllocationBody) -> Response[AllocatedResource]:
+    def allocate_payment(self, call: NamedDependency[Call], payment_id: FromPath[int], data: JSONBody[AllocationBody]) -> Response[AllocatedResource]:
         """409 where nothing is left, or nothing is due."""
 
         def act(books: Books) -> Answer:
@@ -128,7 +129,7 @@ class Payments(Controller):
         operation_id="refundPayment",
         summary="Give back what is left of a payment",
     )
-    def refund_payment(self, call: Call, payment_id: int, data: RefundBody) -> Response[RefundResource]:
+    def refund_payment(self, call: NamedDependency[Call], payment_id: FromPath[int], data: JSONBody[RefundBody]) -> Response[RefundResource]:
         """All that is left, or an amount of it: never more."""
 
         def act(books: Books) -> Answer:
@@ -148,7 +149,7 @@ class Payments(Controller):
         operation_id="reversePayment",
         summary="A payment bounced",
     )
-    def reverse_payment(self, call: Call, payment_id: int, data: ReversalBody) -> Response[ReversalResource]:
+    def reverse_payment(self, call: NamedDependency[Call], payment_id: FromPath[int], data: JSONBody[ReversalBody]) -> Response[ReversalResource]:
         """It settles nothing any more: what it had settled is due again. The payment itself stays on record."""
 
         def act(books: Books) -> Answer:

@@ -9,7 +9,8 @@ from datetime import date
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get, post
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from faktura.domain.calendar import instant_text
@@ -44,7 +45,7 @@ class VatReports(Controller):
     tags = ("VAT",)
 
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getVatReport", summary="The VAT report of a period")
-    def get_report(self, call: Call, from_: From, to: To) -> Response[VatReportResource]:
+    def get_report(self, call: NamedDependency[Call], from_: From, to: To) -> Response[VatReportResource]:
         """By country, category and rate; what the one-stop shop and the recapitulative statement need."""
         start, end = _period(from_, to)
         with call.books.storage.reading() as tx:
@@ -58,7 +59,7 @@ class VatReports(Controller):
         operation_id="getSalesLedger",
         summary="The sales ledger of a period",
     )
-    def get_documents(self, call: Call, from_: From, to: To) -> Stream:
+    def get_documents(self, call: NamedDependency[Call], from_: From, to: To) -> Stream:
         """JSON Lines: a line for each document, VAT category and rate."""
         start, end = _period(from_, to)
         with call.books.storage.reading() as tx:
@@ -74,7 +75,7 @@ class PeriodLocks(Controller):
     tags = ("VAT",)
 
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getPeriodLock", summary="Up to when the books are closed")
-    def get_lock(self, call: Call) -> Response[PeriodLockResource | None]:
+    def get_lock(self, call: NamedDependency[Call]) -> Response[PeriodLockResource | None]:
         """Null where nothing is."""
         with call.books.storage.reading() as tx:
             lock = tx.vat.last_lock(call.provider_id)
@@ -85,7 +86,7 @@ class PeriodLocks(Controller):
         )
 
     @post("/", opt={"scope": "admin"}, sync_to_thread=True, dto=Checked[PeriodLockBody], return_dto=None, operation_id="lockPeriod", summary="Close a period")
-    def lock_period(self, call: Call, data: PeriodLockBody) -> Response[PeriodLockResource]:
+    def lock_period(self, call: NamedDependency[Call], data: JSONBody[PeriodLockBody]) -> Response[PeriodLockResource]:
         """No document bears a date or tax point up to that day any more. There is no way back."""
 
         def act(books: Books) -> Answer:

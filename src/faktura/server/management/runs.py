@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from faktura.documents.billing_items import MEDIA_TYPES, ItemParser
 from faktura.domain.calendar import instant_text
@@ -47,7 +48,7 @@ class BillingRuns(Controller):
     )
     async def start_run(
         self,
-        call: Call,
+        call: NamedDependency[Call],
         request: Request[Any, Any, Any],
         dry_run: Annotated[bool, QueryParameter(name="dry_run", description="Validate everything, issue nothing.")] = False,  # noqa: FBT002
     ) -> Response[RunResource]:
@@ -70,7 +71,7 @@ class BillingRuns(Controller):
         return response
 
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listBillingRuns", summary="Billing runs")
-    def list_runs(self, call: Call, limit: Limit = 30, cursor: Cursor = None) -> Response[RunPage]:
+    def list_runs(self, call: NamedDependency[Call], limit: Limit = 30, cursor: Cursor = None) -> Response[RunPage]:
         """Newest first."""
         with call.books.storage.reading() as tx:
             found = tx.runs.page(call.provider_id, before=after_id(cursor) or ID_MAX, limit=limit + 1)
@@ -78,7 +79,7 @@ class BillingRuns(Controller):
         return respond(answer(RunPage(items=items, next=str(found[limit - 1].id) if len(found) > limit else None)))
 
     @get("/{run_id:int}", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="getBillingRun", summary="A billing run")
-    def get_run(self, call: Call, run_id: int) -> Response[RunResource]:
+    def get_run(self, call: NamedDependency[Call], run_id: FromPath[int]) -> Response[RunResource]:
         """How far it is."""
         with call.books.storage.reading() as tx:
             return respond(answer(_run(tx, find_run(tx, call.provider_id, bounded(run_id)))))
@@ -86,8 +87,8 @@ class BillingRuns(Controller):
     @get("/{run_id:int}/items", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listBillingRunItems", summary="What became of a run's items")
     def list_items(
         self,
-        call: Call,
-        run_id: int,
+        call: NamedDependency[Call],
+        run_id: FromPath[int],
         limit: Limit = 100,
         cursor: Cursor = None,
         outcome: Annotated[ItemOutcome | None, QueryParameter(name="outcome", description="Only items that came to this.")] = None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import Controller, Response, get, patch
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from faktura.domain.errors import SettingError
 from faktura.domain.numbering import Reset, Series
@@ -21,7 +23,7 @@ class NumberSeries(Controller):
     tags = ("Number series",)
 
     @get("/", opt={"scope": "invoices:read"}, sync_to_thread=True, operation_id="listSeries", summary="Number series")
-    def list_series(self, call: Call) -> Response[SeriesPage]:
+    def list_series(self, call: NamedDependency[Call]) -> Response[SeriesPage]:
         """All of the provider's."""
         with call.books.storage.reading() as tx:
             found = tx.series.all(call.provider_id)
@@ -36,7 +38,7 @@ class NumberSeries(Controller):
         operation_id="setSeries",
         summary="Set a series' next number, template or reset",
     )
-    def set_series(self, call: Call, name: str, data: SeriesChange) -> Response[SeriesResource]:
+    def set_series(self, call: NamedDependency[Call], name: FromPath[str], data: JSONBody[SeriesChange]) -> Response[SeriesResource]:
         """A counter never goes back: 409. A jump ahead is kept, as the one lawful gap."""
         reset = None
         if data.reset is not None:

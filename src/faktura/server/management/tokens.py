@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from faktura.domain.calendar import instant_text, to_instant
 from faktura.domain.errors import NotFoundError
@@ -25,14 +27,14 @@ class Tokens(Controller):
     tags = ("Tokens",)
 
     @get("/", opt={"scope": "admin"}, sync_to_thread=True, operation_id="listTokens", summary="Tokens")
-    def list_tokens(self, call: Call, limit: Limit = 30, cursor: Cursor = None) -> Response[TokenPage]:
+    def list_tokens(self, call: NamedDependency[Call], limit: Limit = 30, cursor: Cursor = None) -> Response[TokenPage]:
         """Oldest first, revoked ones too."""
         with call.books.storage.reading() as tx:
             found = tx.accounts.token_page(call.provider_id, after=after_id(cursor), limit=limit + 1)
         return respond(answer(TokenPage(items=[TokenResource(**_token(item)) for item in found[:limit]], next=next_after(found, limit))))
 
     @post("/", opt={"scope": "admin"}, sync_to_thread=True, dto=Checked[TokenBody], return_dto=None, operation_id="createToken", summary="Create a token")
-    def create_token(self, call: Call, data: TokenBody) -> Response[NewTokenResource]:
+    def create_token(self, call: NamedDependency[Call], data: JSONBody[TokenBody]) -> Response[NewTokenResource]:
         """The key is in this answer only: not even an Idempotency-Key brings it back."""
         made: list[NewTokenResource] = []
 
@@ -51,13 +53,13 @@ class Tokens(Controller):
         return respond(answer(made[0], status=201, location=f"/tokens/{made[0].id}")) if made else kept
 
     @get("/{token_id:int}", opt={"scope": "admin"}, sync_to_thread=True, operation_id="getToken", summary="A token")
-    def get_token(self, call: Call, token_id: int) -> Response[TokenResource]:
+    def get_token(self, call: NamedDependency[Call], token_id: FromPath[int]) -> Response[TokenResource]:
         """Never the key itself."""
         with call.books.storage.reading() as tx:
             return respond(answer(TokenResource(**_token(_find(call, tx.accounts.token(call.provider_id, bounded(token_id)))))))
 
     @delete("/{token_id:int}", opt={"scope": "admin"}, sync_to_thread=True, status_code=204, operation_id="revokeToken", summary="Revoke a token")
-    def revoke_token(self, call: Call, token_id: int) -> Response[None]:
+    def revoke_token(self, call: NamedDependency[Call], token_id: FromPath[int]) -> Response[None]:
         """From now on it opens nothing; revoking it again changes nothing."""
 
         def act(books: Books) -> Answer:
