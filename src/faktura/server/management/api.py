@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,7 +33,8 @@ from faktura.server.management.tokens import Tokens
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """Of every call but the upload of a billing run."""
 THREADS_MAX = 40
-"""Calls wait in threads for the ledger's one writer; those that only read must still find one."""
+WRITERS_MAX = 24
+"""So many calls wait in threads for the ledger's one writer; those that only read still find a thread."""
 
 CONTROLLERS = (
     Providers,
@@ -76,4 +78,5 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
         ),
     )
     app.state.books, app.state.used, app.state.wake = books, used, wake
+    app.state.writers = asyncio.Semaphore(WRITERS_MAX)
     return app

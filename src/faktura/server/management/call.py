@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -170,11 +170,18 @@ def _query_names(handler: BaseRouteHandler) -> tuple[tuple[str, ...], tuple[str,
     return tuple(name for name, _ in marked if name), tuple(name for name, is_required in marked if name and is_required)
 
 
-async def provide_call(request: Request[Any, Any, Any]) -> Call:
-    """The call of a request whose token is good. A writing call's body is part of its fingerprint."""
+async def provide_call(request: Request[Any, Any, Any]) -> AsyncGenerator[Call]:
+    """The call of a request whose token is good. A writing call's body is part of its fingerprint.
+
+    A writing call waits here, and not in a thread, while as many as may wait for the ledger's writer do.
+    """
     token: Token = request.scope["user"]
     books: Books = request.app.state.books
     actor = f"token {token.id}" + (f" ({token.label})" if token.label else "")
-    is_streamed = request.route_handler.opt.get("streamed", False)
-    body = b"" if is_streamed or request.method in {"GET", "HEAD"} else await request.body()
-    return Call(replace(books, actor=actor), token.provider_id, token, request, body)
+    call = Call(replace(books, actor=actor), token.provider_id, token, request)
+    if request.route_handler.opt.get("streamed", False) or request.method in {"GET", "HEAD"}:
+        yield call
+        return
+    call.body = await request.body()
+    async with request.app.state.writers:
+        yield call
