@@ -133,8 +133,12 @@ def test_a_date_before_the_series_is_refused(shop: Terminal) -> None:
 
 
 def test_a_series_without_room_is_refused(shop: Terminal) -> None:
-    """A number wider than the template is no lawful number."""
-    shop.ok("series", "set", "vps", "invoice", "--template", "{seq:02d}", "--next", 100)
+    """A number wider than the template is no lawful number: the series cannot be set so, and once it is full nothing is issued."""
+    before = shop.dump()
+    assert "does not fit the template" in shop("series", "set", "vps", "invoice", "--template", "{seq:02d}", "--next", 100).refused()
+    assert shop.dump() == before
+    shop.ok("series", "set", "vps", "invoice", "--template", "{seq:02d}", "--next", 99)
+    shop.ok("invoice", "issue", "vps", "17850", "-", stdin=json.dumps({"lines": [LINE]}).encode())
     assert faults(shop, {"lines": [LINE]}) == {"number [series-full]"}
 
 
