@@ -6,10 +6,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Self
 
 from faktura.domain.errors import LedgerFullError
+from faktura.storage.scratch import Scratch
 
 # Rows stand in the order in which lines were read: the first of several is the one with the lowest rowid.
 _LINE = """
@@ -105,21 +104,11 @@ class Stored:
     number: str
 
 
-class HistorySpool:
+class HistorySpool(Scratch):
     """Lines of one import, in a temporary database beside the ledger. A context manager: leaving it removes them."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = TemporaryDirectory(prefix="faktura-import-", dir=folder)
-        self._connection = sqlite3.connect(Path(self._folder.name) / "spool.db", isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA temp_store = FILE", *_SCHEMA, "BEGIN"):
-            self._connection.execute(statement)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._folder.cleanup()
+        super().__init__(folder, _SCHEMA)
 
     def keep(self, places: Iterable[tuple[str, int, int, str]]) -> None:
         """Places that the ledger has: (series, year, number in it, date)."""

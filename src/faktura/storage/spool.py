@@ -6,10 +6,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Self
 
 from faktura.domain.errors import LedgerFullError
+from faktura.storage.scratch import Scratch
 
 _SCHEMA = (
     "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, fields TEXT)",
@@ -38,21 +37,11 @@ class Group:
     """A row that names another account: (account, file, line)."""
 
 
-class Spool:
+class Spool(Scratch):
     """Rows of one import, in a temporary database beside the ledger. A context manager: leaving it removes the rows."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = TemporaryDirectory(prefix="faktura-import-", dir=folder)
-        self._connection = sqlite3.connect(Path(self._folder.name) / "spool.db", isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA temp_store = FILE", *_SCHEMA, "BEGIN"):
-            self._connection.execute(statement)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._folder.cleanup()
+        super().__init__(folder, _SCHEMA)
 
     def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, fields: str) -> None:
         """Keep a row until all are read; LedgerFullError when there is no room."""

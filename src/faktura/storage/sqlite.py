@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError
 from faktura.storage.driver import Row
@@ -234,8 +233,3 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
     for statement in (*drop_wall(), *migration.statements):
         connection.execute(statement)
     connection.execute("INSERT INTO schema_migration VALUES (?, ?, ?)", (migration.version, migration.name, time.time_ns() // 1000))
-
-
-def exists(path: str) -> bool:
-    """Whether the file is there and holds something."""
-    return path != ":memory:" and Path(path).exists() and Path(path).stat().st_size > 0
