@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from tests import postgresql
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.config import DatabaseUrl, Settings
@@ -58,7 +59,8 @@ class Ledger:
     url: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.url = f"sqlite:///{self.path}"
+        at = database_at(self.path)
+        self.url = at.url or f"sqlite:///{self.path}"
 
     def provider(self, dialect: str, **settings: object) -> Provider:
         """A provider named after its dialect, without a rate limit unless settings say so."""
@@ -75,11 +77,18 @@ class Ledger:
         return create_token(self.books, provider=dialect, reference=reference, **options)[0]  # type: ignore[arg-type]
 
 
+def database_at(path: Path | str) -> DatabaseUrl:
+    """The database that stands for a path: the file, or where FAKTURA_TEST_ENGINE says so a PostgreSQL database of the path's own."""
+    if os.environ.get("FAKTURA_TEST_ENGINE") != "postgresql":
+        return DatabaseUrl(path=str(path))
+    return DatabaseUrl(url=postgresql.database_at(str(path)))
+
+
 @contextmanager
 def open_ledger(path: Path) -> Iterator[Ledger]:
     """A ledger at a path, made if it is not there, with a clock of its own."""
     clock = Clock()
-    with open_books(Settings(database=DatabaseUrl(path=str(path))), create=True) as books:
+    with open_books(Settings(database=database_at(path)), create=True) as books:
         yield Ledger(replace(books, clock=clock), path, clock)
 
 
@@ -131,7 +140,7 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
 @contextmanager
 def serving(path: Path, **environment: str) -> Iterator[Served]:
     """A server of the ledger at a path."""
-    with running("serve", environment={"FAKTURA_DATABASE": f"sqlite:///{path}", **environment}) as served:
+    with running("serve", environment={"FAKTURA_DATABASE": database_at(path).url or f"sqlite:///{path}", **environment}) as served:
         yield served
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import database_at
 
 from faktura.bootstrap.books import DIALECTS, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
@@ -87,7 +88,7 @@ def test_arrival_order_does_not_matter(ledger: Any, arrival: str) -> None:
 @given(order=st.permutations(range(24)), batch_size=st.integers(1, 9), days=st.lists(st.integers(1, 5), min_size=24, max_size=24))
 def test_any_batching_keeps_the_list_dense(order: list[int], batch_size: int, days: list[int]) -> None:
     """Documents of few days in any order and any batches: the list is that of a plain sort, without a hole."""
-    settings_in_memory = Settings(database=DatabaseUrl(path=":memory:"))
+    settings_in_memory = Settings(database=database_at(":memory:"))
     found = [item | {"created_at": f"2024-09-{day:02d}T21:00:00.000000Z"} for item, day in zip(items(24), days, strict=True)]
     with open_books(settings_in_memory, create=True) as books:
         provider = Provider(id=0, name="vpsbg", dialect="vpsbg", zone="Europe/Sofia", currency=Currency("EUR"), seller=Party(name="S"))

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
@@ -80,7 +80,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._context = open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True)
+        self._context = open_books(Settings(database=database_at(":memory:")), create=True)
         opened = self._context.__enter__()
         self.day, self.now_us = START, 0
         self.books = type(opened)(storage=opened.storage, dialects=opened.dialects, clock=lambda: self.now_us)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import database_at
 from tests.tamper import unguard
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.bootstrap.demo import fill_demo
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
@@ -88,7 +89,7 @@ def move_money(books: Books, account_id: int) -> None:
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     """The demo, and one of everything else: allowances, a partial credit note, part payments, an enrichment, a conflict."""
     folder: Path = tmp_path_factory.mktemp("verify")
-    with open_books(Settings(database=DatabaseUrl(path=str(folder / "ledger.db"))), create=True) as opened:
+    with open_books(Settings(database=database_at(str(folder / "ledger.db"))), create=True) as opened:
         fill_demo(opened)
         with opened.storage.reading() as tx:
             account = find_account(tx, find_provider(tx, "vpsbg"), "demo")
