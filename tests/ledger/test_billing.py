@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.database import dump
 
 from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
@@ -71,10 +72,10 @@ def test_faults_are_told_for_each_item_and_the_rest_goes_on(shop: Any) -> None:
 def test_a_dry_run_writes_nothing(shop: Any) -> None:
     """It says of every item what would become of it."""
     run(shop, [item(1)])
-    before = list(shop.books.storage._connect().iterdump())
+    before = dump(shop.books)
     reports = run(shop, [item(1), item(2, product="new"), item(3, account="nobody")], dry_run=True)
     assert {report.position: report.outcome.value for report in reports} == {1: "billed-before", 2: "valid", 3: "refused"}
-    assert list(shop.books.storage._connect().iterdump()) == before
+    assert dump(shop.books) == before
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import database_at
+from tests.database import execute, sqlite_plans
 
 from faktura.bootstrap.books import DIALECTS, open_books
 from faktura.config import Settings
@@ -49,11 +50,10 @@ def heard(provider: Any, found: list[dict[str, object]]) -> list[Heard]:
     return documents
 
 
-def check_dense(storage: Any) -> list[bytes]:
+def check_dense(books: Any) -> list[bytes]:
     """Ordinals are exactly first to last in list order; the rendered items from oldest to newest."""
-    connection = storage._writer
-    first, last = connection.execute("SELECT first_ordinal, last_ordinal FROM account").fetchone()
-    rows = connection.execute("SELECT ordinal, created_at_us, wire_id, item FROM listing ORDER BY ordinal").fetchall()
+    ((first, last),) = [row.values() for row in execute(books, "SELECT first_ordinal, last_ordinal FROM account")]
+    rows = [tuple(row.values()) for row in execute(books, "SELECT ordinal, created_at_us, wire_id, item FROM listing ORDER BY ordinal")]
     assert [row[0] for row in rows] == list(range(first, last + 1))
     keys = [(row[1], row[2]) for row in rows]
     assert keys == sorted(keys)
@@ -74,7 +74,7 @@ def test_arrival_order_does_not_matter(ledger: Any, arrival: str) -> None:
         random.Random(7).shuffle(arriving)
     changes = list(record(ledger.books, provider="vpsbg", documents=(("demo", document) for document in arriving)))
     assert len(changes) == COUNT
-    assert check_dense(ledger.books.storage) == [document.body for document in oldest_first]
+    assert check_dense(ledger.books) == [document.body for document in oldest_first]
     token_hash = hash_token(ledger.token("vpsbg")) or b""
     serving = ledger.books.storage.serving().serving
     for skip in (0, 30, 9_990, COUNT - 10, COUNT):
@@ -96,10 +96,11 @@ def test_any_batching_keeps_the_list_dense(order: list[int], batch_size: int, da
         add_account(books, provider="vpsbg", reference="demo", buyer=None)
         documents = heard(provider, [found[place] for place in order])
         list(record(books, provider="vpsbg", documents=(("demo", document) for document in documents), batch_size=batch_size))
-        listed = check_dense(books.storage)
+        listed = check_dense(books)
     assert listed == [document.body for document in sorted(documents, key=lambda item: (item.invoice.created_at_us, item.invoice.wire_id))]
 
 
+@sqlite_plans
 def test_the_hot_statements_neither_scan_nor_sort(ledger: Any) -> None:
     """The list page and the single invoice read along indexes only, with no temporary sort."""
     ledger.provider("checkdomain")
@@ -111,6 +112,7 @@ def test_the_hot_statements_neither_scan_nor_sort(ledger: Any) -> None:
         assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], (name, plan)
 
 
+@sqlite_plans
 def test_a_page_does_not_read_the_single_forms(ledger: Any) -> None:
     """The list's columns stand before the single form in the row, so that long invoices do not slow a page."""
     columns = [row[1] for row in ledger.books.storage._connect().execute("PRAGMA table_info(listing)")]

@@ -7,12 +7,15 @@ from collections import defaultdict
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 from tests.conftest import database_at
+from tests.database import execute
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.config import Settings
@@ -210,7 +213,7 @@ def test_what_was_read_then_is_read_again(data: Any) -> None:
         story.now_us += 50 * 86_400_000_000
         for then_us, found in read.items():
             assert story.read(Moment(as_of_us=then_us)) == found
-        connection = books.storage._writer  # type: ignore[attr-defined]
+        connection = SimpleNamespace(execute=partial(execute, books))
         days = [START + timedelta(days=offset) for offset in range(-6, 30, 2)]
         moments = [Moment(), *(Moment(as_of_us=then_us) for then_us in read), *(Moment(on=day) for day in days)]
         moments += [Moment(as_of_us=then_us, on=day) for then_us, day in zip(read, reversed(days), strict=False)]

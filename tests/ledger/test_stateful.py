@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.conftest import database_at
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.config import Settings

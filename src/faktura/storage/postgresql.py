@@ -207,7 +207,7 @@ class PostgresqlStorage:
             check_version(version)
             if version == 0:
                 connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
-            _lower_wall(connection)
+            lower_wall(connection)
             for migration in load_migrations():
                 if migration.version > version:
                     for statement in migration.statements:
@@ -256,6 +256,7 @@ def _raise_wall(connection: psycopg.Connection[Any]) -> None:
         connection.execute(f"CREATE TRIGGER fact_{table} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()")
 
 
-def _lower_wall(connection: psycopg.Connection[Any]) -> None:
+def lower_wall(connection: psycopg.Connection[Any]) -> None:
+    """Let a migration reach the facts; the wall is raised again in the same transaction."""
     for table in set(FACTS) & set(_tables(connection)):
         connection.execute(f"DROP TRIGGER IF EXISTS fact_{table} ON {table}")
