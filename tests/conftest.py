@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.database import choose_engine, database_at, database_environment
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import add_account, add_provider, create_token
@@ -25,14 +27,38 @@ SELLER = Party(name="Hosting OOD", country="BG", vat_id="BG123456789")
 BUYER = Party(name="Primer EOOD", country="BG")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of real input skip, saying so, where it does not lie beside the project."""
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which engine keeps a test's ledgers: what asks for it runs on each. A fixture of a wide scope that keeps a ledger must ask too."""
+    return str(request.param)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that does not ask for an engine has SQLite."""
+    choose_engine(_params(item).get("engine", "sqlite"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests about one engine run on that one only. Tests of real input skip, saying so, where it does not lie beside the project."""
+    others = [item for item in items if _is_for_another_engine(item)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     if SHARED.is_dir():
         return
     skip = pytest.mark.skip(reason="the real input (../shared) is not beside this checkout")
     for item in items:
         if item.get_closest_marker("shared"):
             item.add_marker(skip)
+
+
+def _is_for_another_engine(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("only")
+    return marker is not None and _params(item).get("engine", marker.args[0]) != marker.args[0]
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return getattr(getattr(item, "callspec", None), "params", {})
 
 
 @dataclass
@@ -58,7 +84,8 @@ class Ledger:
     url: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.url = f"sqlite:///{self.path}"
+        at = database_at(self.path)
+        self.url = at.url or f"sqlite:///{self.path}"
 
     def provider(self, dialect: str, **settings: object) -> Provider:
         """A provider named after its dialect, without a rate limit unless settings say so."""
@@ -79,7 +106,7 @@ class Ledger:
 def open_ledger(path: Path) -> Iterator[Ledger]:
     """A ledger at a path, made if it is not there, with a clock of its own."""
     clock = Clock()
-    with open_books(Settings(database=DatabaseUrl(path=str(path))), create=True) as books:
+    with open_books(Settings(database=database_at(path)), create=True) as books:
         yield Ledger(replace(books, clock=clock), path, clock)
 
 
@@ -131,7 +158,7 @@ def running(*arguments: str, environment: dict[str, str] | None = None) -> Itera
 @contextmanager
 def serving(path: Path, **environment: str) -> Iterator[Served]:
     """A server of the ledger at a path."""
-    with running("serve", environment={"FAKTURA_DATABASE": f"sqlite:///{path}", **environment}) as served:
+    with running("serve", environment={**database_environment(path), **environment}) as served:
         yield served
 
 
@@ -151,7 +178,7 @@ def serve(ledger: Ledger) -> Iterator[Callable[[], Served]]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def demo(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The demo, as `make demo` starts it, its limits as documented."""
     with running("demo", "--data", str(tmp_path_factory.mktemp("demo"))) as served:
         yield served

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from faktura.domain.errors import SettingError
 
+_PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=[?&]password=)[^&]*")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -16,9 +18,19 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class DatabaseUrl:
     """Which ledger to use."""
 
-    path: str
+    path: str = ""
+    """SQLite's file; empty for a server."""
+    url: str | None = None
+    """PostgreSQL's connection URL."""
+    migration_url: str | None = None
+    """Where PostgreSQL's schema is changed, by a role that may; otherwise `url`."""
     page_count_max: int | None = None
     """SQLite's own limit on the file, in pages of 4 KiB: a quota."""
+
+    @property
+    def label(self) -> str:
+        """The ledger's place, without a password."""
+        return self.path if self.url is None else _PASSWORD.sub("…", self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +52,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of an environment; SettingError names the variable that cannot be used."""
     return Settings(
-        database=parse_database_url(environment.get("FAKTURA_DATABASE") or "sqlite:///faktura.db"),
+        database=_database(environment),
         trusted_proxies=tuple(_network(text) for text in environment.get("FAKTURA_TRUSTED_PROXIES", "").split(",") if text.strip()),
         default_provider=environment.get("FAKTURA_DEFAULT_PROVIDER") or None,
         access_log=_switch("FAKTURA_ACCESS_LOG", environment.get("FAKTURA_ACCESS_LOG") or "on"),
@@ -49,15 +61,28 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def _database(environment: Mapping[str, str]) -> DatabaseUrl:
+    database = parse_database_url(environment.get("FAKTURA_DATABASE") or "sqlite:///faktura.db")
+    migration = environment.get("FAKTURA_MIGRATION_DATABASE")
+    if not migration or database.url is None:
+        return database
+    migration_url = parse_database_url(migration).url
+    if migration_url is None:
+        raise SettingError("FAKTURA_MIGRATION_DATABASE must be postgresql://…, as FAKTURA_DATABASE is")
+    return replace(database, migration_url=migration_url)
+
+
 def parse_database_url(url: str) -> DatabaseUrl:
-    """`sqlite:///relative/path`, `sqlite:////absolute/path`; `?page_count_max=N` bounds the file."""
+    """`sqlite:///relative/path`, `sqlite:////absolute/path`; `?page_count_max=N` bounds the file. `postgresql://…` is passed to libpq as it is."""
+    if url.startswith(("postgresql://", "postgres://")):
+        return DatabaseUrl(url=url)
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if "%00" in parts.path or "\x00" in parts.path or parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
-        message = f"FAKTURA_DATABASE names the ledger and must be sqlite:///PATH (four slashes before an absolute path), not {url!r}"
+        message = f"FAKTURA_DATABASE names the ledger and must be sqlite:///PATH (four slashes before an absolute path) or postgresql://…, not {url!r}"
         raise SettingError(message)
     pages = options.get("page_count_max", "")
     if "page_count_max" in options and not (pages.isascii() and pages.isdigit() and int(pages) > 0):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import database
 from tests.cli.terminal import Terminal
 from tests.conftest import BUYER, Ledger, open_ledger
 
@@ -90,10 +91,7 @@ def gaps(told: list[Told]) -> list[tuple[int, int]]:
 
 def dump(target: Ledger) -> list[str]:
     """Everything stored but tokens."""
-    connection = target.books.storage._connect()  # type: ignore[attr-defined]
-    found = [text for text in connection.iterdump() if not text.startswith('INSERT INTO "token"')]
-    connection.close()
-    return found
+    return database.dump(target.books, but=("token",))
 
 
 def next_invoice(target: Ledger, provider: str = "vpsbg", **document: Any) -> Invoice:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.database import execute
 
 from faktura.bootstrap.billing import read_items
 from faktura.domain.calendar import midnight, parse_date
@@ -105,10 +106,10 @@ def test_a_real_month_is_billed(ledger: Any, tmp_path: Path) -> None:
     reports = list(run_billing(ledger.books, provider="checkdomain", read=lambda: read_items(file, advance=lambda _: None)))
     assert [report.faults for report in reports if report.outcome is not BillingOutcome.ISSUED] == []
     assert sorted(report.number or "" for report in reports) == [f"2026-{seq:06d}" for seq in range(1, 2026)]
-    rows = ledger.books.storage._connect().execute(
-        "SELECT b.product, i.type_code, i.total_with_vat_minor, i.issue_date FROM billing_item b JOIN invoice i USING (account_id, invoice_id)"
+    rows = execute(
+        ledger.books, "SELECT b.product, i.type_code, i.total_with_vat_minor, i.issue_date FROM billing_item b JOIN invoice i USING (account_id, invoice_id)"
     )
-    issued = {product: (code, Decimal(total) / 100, day) for product, code, total, day in rows}
+    issued = {product: (code, Decimal(total) / 100, day) for product, code, total, day in (row.values() for row in rows)}
     for number, found in invoices.items():
         is_credit = number.startswith("C")
         assert issued[number] == (381 if is_credit else 380, expected_total(found, is_credit=is_credit), "2026-10-31"), number

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.database import dump
 
 from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
@@ -73,10 +74,10 @@ def test_faults_are_told_for_each_item_and_the_rest_goes_on(shop: Any) -> None:
 def test_a_dry_run_writes_nothing(shop: Any) -> None:
     """It says of every item what would become of it."""
     run(shop, [item(1)])
-    before = list(shop.books.storage._connect().iterdump())
+    before = dump(shop.books)
     reports = run(shop, [item(1), item(2, product="new"), item(3, account="nobody")], dry_run=True)
     assert {report.position: report.outcome.value for report in reports} == {1: "billed-before", 2: "valid", 3: "refused"}
-    assert list(shop.books.storage._connect().iterdump()) == before
+    assert dump(shop.books) == before
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +117,8 @@ def test_the_same_key_twice_in_one_file_is_billed_once(shop: Any) -> None:
 
 def test_credit_notes_run_along_and_are_refused_alone(shop: Any) -> None:
     """A run may hold credit notes; one that the ledger refuses is reported, and the others of its batch are issued."""
-    account = shop.books.storage.serving().accounts.find(1, "a0")
+    with shop.books.storage.reading() as tx:
+        account = tx.accounts.find(1, "a0")
     draft = parse_draft({"lines": [{"name": "x", "unit_price": "10", "vat_rate": 20}]}, currency=Currency("EUR"), buyer=Party(name="B", country="BG"))
     invoice = issue(shop.books, account_id=account.id, draft=draft)
     good = item(1, product="back", type_code=381, preceding_invoice=invoice.number)

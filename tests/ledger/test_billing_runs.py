@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.conftest import Ledger
+from tests.database import sqlite_only
 
 from faktura.domain.errors import LedgerBusyError, LedgerFullError
 from faktura.ledger import billing, billing_runs
@@ -217,6 +218,7 @@ def test_a_ledger_that_is_away_is_waited_for(ledger: Ledger, provider_id: int, m
     assert read(ledger.books, run)[1][ItemOutcome.ISSUED] == 14
 
 
+@sqlite_only
 def test_a_full_ledger_is_waited_for(ledger: Ledger, provider_id: int) -> None:
     """Wherever the room ends, no item is refused for it and the books are whole; with room again the run goes on."""
     parts = [(place, item("ab"[place % 2], f"q{place}", note="n" * 3000)) for place in range(1, 61)]

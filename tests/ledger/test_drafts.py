@@ -15,7 +15,7 @@ from faktura.domain.provider import Account
 from faktura.ledger.drafts import add_draft, find_draft, issue_draft, remove_draft, set_draft
 from faktura.ledger.management_ports import StoredDraft
 from faktura.ledger.verification import verify
-from faktura.storage.sqlite import _Session
+from faktura.storage import postgresql, sqlite
 
 DOCUMENT: dict[str, Any] = {"lines": [{"name": "VPS", "unit_price": "12.5"}]}
 
@@ -84,15 +84,16 @@ def test_a_refused_draft_stays_as_it_is(ledger: Ledger, account: Account) -> Non
 def test_locks_are_taken_in_one_order(ledger: Ledger, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account first, and only then the draft is read for good; the counter after all else: two who change one draft never wait for each other."""
     asked: list[str] = []
+    session = sqlite._Session if isinstance(ledger.books.storage, sqlite.SqliteStorage) else postgresql._Session
     for verb in ("all", "one", "run"):
-        plain = getattr(_Session, verb)
+        plain = getattr(session, verb)
 
-        def spy(self: _Session, name: str, /, plain: Any = plain, **parameters: object) -> Any:
+        def spy(self: Any, name: str, /, plain: Any = plain, **parameters: object) -> Any:
             if name in {"account_lock", "series_lock", "counter_take"} or name.startswith("draft_"):
                 asked.extend([] if asked[-1:] == [name] else [name])
             return plain(self, name, **parameters)
 
-        monkeypatch.setattr(_Session, verb, spy)
+        monkeypatch.setattr(session, verb, spy)
     first, second = (add_draft(ledger.books, account=account, document=DOCUMENT).id for _ in range(2))
     asked.clear()
     set_draft(ledger.books, provider_id=1, draft_id=first, document=DOCUMENT, check=whatever)

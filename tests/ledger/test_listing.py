@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.database import database_at, execute, sqlite_only
 
 from faktura.bootstrap.books import DIALECTS, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
@@ -48,11 +49,10 @@ def heard(provider: Any, found: list[dict[str, object]]) -> list[Heard]:
     return documents
 
 
-def check_dense(storage: Any) -> list[bytes]:
+def check_dense(books: Any) -> list[bytes]:
     """Ordinals are exactly first to last in list order; the rendered items from oldest to newest."""
-    connection = storage._writer
-    first, last = connection.execute("SELECT first_ordinal, last_ordinal FROM account").fetchone()
-    rows = connection.execute("SELECT ordinal, created_at_us, wire_id, item FROM listing ORDER BY ordinal").fetchall()
+    ((first, last),) = [row.values() for row in execute(books, "SELECT first_ordinal, last_ordinal FROM account")]
+    rows = [tuple(row.values()) for row in execute(books, "SELECT ordinal, created_at_us, wire_id, item FROM listing ORDER BY ordinal")]
     assert [row[0] for row in rows] == list(range(first, last + 1))
     keys = [(row[1], row[2]) for row in rows]
     assert keys == sorted(keys)
@@ -73,7 +73,7 @@ def test_arrival_order_does_not_matter(ledger: Any, arrival: str) -> None:
         random.Random(7).shuffle(arriving)
     changes = list(record(ledger.books, provider="vpsbg", documents=(("demo", document) for document in arriving)))
     assert len(changes) == COUNT
-    assert check_dense(ledger.books.storage) == [document.body for document in oldest_first]
+    assert check_dense(ledger.books) == [document.body for document in oldest_first]
     token_hash = hash_token(ledger.token("vpsbg")) or b""
     serving = ledger.books.storage.serving().serving
     for skip in (0, 30, 9_990, COUNT - 10, COUNT):
@@ -87,7 +87,7 @@ def test_arrival_order_does_not_matter(ledger: Any, arrival: str) -> None:
 @given(order=st.permutations(range(24)), batch_size=st.integers(1, 9), days=st.lists(st.integers(1, 5), min_size=24, max_size=24))
 def test_any_batching_keeps_the_list_dense(order: list[int], batch_size: int, days: list[int]) -> None:
     """Documents of few days in any order and any batches: the list is that of a plain sort, without a hole."""
-    settings_in_memory = Settings(database=DatabaseUrl(path=":memory:"))
+    settings_in_memory = Settings(database=database_at(":memory:"))
     found = [item | {"created_at": f"2024-09-{day:02d}T21:00:00.000000Z"} for item, day in zip(items(24), days, strict=True)]
     with open_books(settings_in_memory, create=True) as books:
         provider = Provider(id=0, name="vpsbg", dialect="vpsbg", zone="Europe/Sofia", currency=Currency("EUR"), seller=Party(name="S"))
@@ -95,10 +95,11 @@ def test_any_batching_keeps_the_list_dense(order: list[int], batch_size: int, da
         add_account(books, provider="vpsbg", reference="demo", buyer=None)
         documents = heard(provider, [found[place] for place in order])
         list(record(books, provider="vpsbg", documents=(("demo", document) for document in documents), batch_size=batch_size))
-        listed = check_dense(books.storage)
+        listed = check_dense(books)
     assert listed == [document.body for document in sorted(documents, key=lambda item: (item.invoice.created_at_us, item.invoice.wire_id))]
 
 
+@sqlite_only
 def test_the_hot_statements_neither_scan_nor_sort(ledger: Any) -> None:
     """The list page and the single invoice read along indexes only, with no temporary sort."""
     ledger.provider("checkdomain")
@@ -110,6 +111,7 @@ def test_the_hot_statements_neither_scan_nor_sort(ledger: Any) -> None:
         assert not [step for step in plan if "SCAN" in step or "TEMP B-TREE" in step], (name, plan)
 
 
+@sqlite_only
 def test_a_page_does_not_read_the_single_forms(ledger: Any) -> None:
     """The list's columns stand before the single form in the row, so that long invoices do not slow a page."""
     columns = [row[1] for row in ledger.books.storage._connect().execute("PRAGMA table_info(listing)")]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.database import sqlite_only
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.dialects.base import encoder
@@ -199,6 +200,7 @@ ASKED: list[dict[str, Any]] = [
 ]
 
 
+@sqlite_only
 @pytest.mark.parametrize("sort", DocumentSort)
 def test_lists_neither_scan_nor_sort(ledger: Any, sort: DocumentSort) -> None:
     """A provider's and an account's lists, in every order and with filters, walk along an index from where a page begins."""
@@ -210,6 +212,7 @@ def test_lists_neither_scan_nor_sort(ledger: Any, sort: DocumentSort) -> None:
             assert "after" not in asked or ">" in start or "<" in start, (whose, asked, plan)
 
 
+@sqlite_only
 @pytest.mark.parametrize("sort", DocumentSort)
 def test_a_number_is_found_along_its_index(ledger: Any, sort: DocumentSort) -> None:
     """Who asks for a number does not walk through a list, however it is sorted."""

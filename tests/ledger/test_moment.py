@@ -7,14 +7,17 @@ from collections import defaultdict
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from tests.database import database_at, execute
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.calendar import legal_date, midnight
 from faktura.domain.draft import parse_draft
@@ -200,7 +203,7 @@ def replace_invoice(item: Any) -> tuple[object, ...]:
 @given(data=st.data())
 def test_what_was_read_then_is_read_again(data: Any) -> None:
     """As of each earlier instant, balance, documents, list and credit are those that were read at that instant; and they add up."""
-    with open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True) as books:
+    with open_books(Settings(database=database_at(":memory:")), create=True) as books:
         story = Story(books)
         read = {}
         for _ in range(data.draw(st.integers(1, 12))):
@@ -209,7 +212,7 @@ def test_what_was_read_then_is_read_again(data: Any) -> None:
         story.now_us += 50 * 86_400_000_000
         for then_us, found in read.items():
             assert story.read(Moment(as_of_us=then_us)) == found
-        connection = books.storage._writer  # type: ignore[attr-defined]
+        connection = SimpleNamespace(execute=partial(execute, books))
         days = [START + timedelta(days=offset) for offset in range(-6, 30, 2)]
         moments = [Moment(), *(Moment(as_of_us=then_us) for then_us in read), *(Moment(on=day) for day in days)]
         moments += [Moment(as_of_us=then_us, on=day) for then_us, day in zip(read, reversed(days), strict=False)]
@@ -309,7 +312,7 @@ def observed(connection: Any, invoice_id: int, as_of_us: int, on: date | None) -
 
 def test_a_later_word_does_not_show_earlier() -> None:
     """Lines, terms and payments that a source told later are not there as of before; a document is not there before it was recorded or issued."""
-    with open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True) as books:
+    with open_books(Settings(database=database_at(":memory:")), create=True) as books:
         story = Story(books)
         item: dict[str, Any] = {"id": 7, "invoice_number": "R7", "created": "2024-12-10T10:00:00+0100", "amount_total": 12}
         more = {

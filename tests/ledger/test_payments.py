@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.database import sqlite_only
 
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
@@ -115,6 +116,7 @@ def test_no_number_is_given_out_twice(ledger: Any, account: Account) -> None:
     assert list(verify(ledger.books)) == []
 
 
+@sqlite_only
 def test_documents_are_found_by_number_along_an_index(ledger: Any) -> None:
     """Neither the number nor the source's id of a document makes the ledger look through the whole account."""
     connection = ledger.books.storage._connect()

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.database import sqlite_only
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.dialects.base import encoder
@@ -209,6 +210,7 @@ def test_a_pro_forma_of_elsewhere_keeps_no_money(ledger: Any, account: Account) 
         pay(ledger.books, account_id=account.id, amount_minor=1, currency=Currency("USD"), invoice_ids=[pro_forma.id])
 
 
+@sqlite_only
 def test_money_is_found_along_indexes(ledger: Any) -> None:
     """What stands behind a standing never makes the ledger look through a whole table, or through all payments of an account."""
     connection = ledger.books.storage._connect()

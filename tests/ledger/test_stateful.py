@@ -11,10 +11,11 @@ from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from tests.database import database_at
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.dialects.base import encoder
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
@@ -80,7 +81,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._context = open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True)
+        self._context = open_books(Settings(database=database_at(":memory:")), create=True)
         opened = self._context.__enter__()
         self.day, self.now_us = START, 0
         self.books = type(opened)(storage=opened.storage, dialects=opened.dialects, clock=lambda: self.now_us)
@@ -357,5 +358,6 @@ class LedgerMachine(RuleBasedStateMachine):
         assert found == []
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestLedger = LedgerMachine.TestCase
+def test_the_ledger_does_what_a_plain_model_does() -> None:
+    """After every step of any sequence."""
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))

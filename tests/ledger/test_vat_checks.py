@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.database import dump
 
 from faktura.domain.errors import InvalidDocumentError, NotFoundError
 from faktura.domain.party import Party
@@ -49,11 +50,11 @@ def test_a_check_never_decides(ledger: Any, account: Any) -> None:
 
 def test_all_mistakes_of_a_check_at_once(ledger: Any, account: Any) -> None:
     """Blank or endless texts and an instant to come are faults, and nothing is written."""
-    before = list(ledger.books.storage._connect().iterdump())
+    before = dump(ledger.books)
     given: dict[str, Any] = {"vat_id": " ", "consultation": "", "name": "x" * 1001, "address": "a\x00", "checked_at_us": ledger.clock() + 1}
     with pytest.raises(InvalidDocumentError) as refused:
         record_vat_check(ledger.books, account_id=account.id, is_valid=True, **given)
     assert [found.path for found in refused.value.faults] == ["vat_id", "consultation", "name", "address", "checked_at"]
     with pytest.raises(NotFoundError):
         record_vat_check(ledger.books, account_id=5, vat_id="DE136695976", is_valid=True)
-    assert list(ledger.books.storage._connect().iterdump()) == before
+    assert dump(ledger.books) == before

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.tamper import unguard
+from tests.database import execute, unguard
 
 from faktura.domain.calendar import midnight
 from faktura.domain.draft import parse_draft
@@ -56,7 +56,8 @@ def parsed(shop: Any, reference: str, **document: Any) -> Draft:
 
 def issued(shop: Any, reference: str, **document: Any) -> Invoice:
     """An issued document of a customer."""
-    account = shop.books.storage.serving().accounts.find(1, reference)
+    with shop.books.storage.reading() as tx:
+        account = tx.accounts.find(1, reference)
     return issue(shop.books, account_id=account.id, draft=parsed(shop, reference, **document))
 
 
@@ -120,7 +121,8 @@ def test_a_tax_country_is_a_country(shop: Any, value: object) -> None:
 def test_a_draft_that_nobody_parsed_is_held_to_the_decided_vat(shop: Any) -> None:
     """Whatever makes a Draft, issuing it asks for the reason of other VAT; with one it is issued and the reason kept."""
     draft = replace(parsed(shop, "anna", lines=[{"name": "Book", "unit_price": "1", "vat_rate": 7}], override_reason="a book"), override_reason=None)
-    account = shop.books.storage.serving().accounts.find(1, "anna")
+    with shop.books.storage.reading() as tx:
+        account = tx.accounts.find(1, "anna")
     with pytest.raises(InvalidDocumentError) as refused:
         issue(shop.books, account_id=account.id, draft=draft)
     assert [(found.rule, found.path) for found in refused.value.faults] == [("VAT-OVERRIDE", "lines[0].vat_rate")]
@@ -132,11 +134,11 @@ def test_documents_of_older_releases_are_reported_with_the_inferred_country(shop
     for reference in BUYERS:
         issued(shop, reference)
     before = august(shop)
-    with shop.books.storage.writing() as tx:
-        unguard(tx.invoices._driver._connection)
-        tx.invoices._driver._connection.execute("UPDATE invoice SET tax_country = NULL")
+    unguard(shop.books)
+    execute(shop.books, "UPDATE invoice SET tax_country = NULL")
     assert august(shop) == before
-    anna = shop.books.storage.serving().accounts.find(1, "anna")
+    with shop.books.storage.reading() as tx:
+        anna = tx.accounts.find(1, "anna")
     (invoice,) = list_invoices(shop.books, account="anna")
     assert credit(shop.books, account_id=anna.id, invoice_id=invoice.invoice.id).tax_country == "DE"
 
@@ -171,7 +173,8 @@ def test_statements_list_what_belongs_on_them(shop: Any) -> None:
     for reference in BUYERS:
         issued(shop, reference)
     spelled = replace(BUYERS["greek"], vat_id="EL094259216")
-    account = shop.books.storage.serving().accounts.find(1, "greek")
+    with shop.books.storage.reading() as tx:
+        account = tx.accounts.find(1, "greek")
     issue(shop.books, account_id=account.id, draft=replace(parsed(shop, "greek"), buyer=spelled))
     issued(shop, "home", lines=[{"name": "Scrap", "unit_price": "5", "vat_rate": 0, "vat_category": "AE"}], override_reason="Art. 199",
            exemption_reasons={"AE": "Art. 199"}, buyer=BG.to_mapping())  # fmt: skip

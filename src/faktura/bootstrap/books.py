@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faktura.config import Settings
 from faktura.dialects.base import WireDialect
@@ -18,6 +19,9 @@ from faktura.ledger.ports import Books
 from faktura.ledger.standing import restore
 from faktura.storage.migration import check_version, load_migrations
 from faktura.storage.sqlite import SqliteStorage
+
+if TYPE_CHECKING:
+    from faktura.storage.postgresql import PostgresqlStorage
 
 DIALECTS: dict[str, WireDialect] = {dialect.name: dialect for dialect in (Vpsbg(), Checkdomain())}
 
@@ -40,7 +44,7 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
         if version == 0 and create:
             storage.migrate()
         elif version < newest:
-            message = f"the ledger {settings.database.path} has schema {version}, this release needs {newest}: run `faktura migrate`"
+            message = f"the ledger {settings.database.label} has schema {version}, this release needs {newest}: run `faktura migrate`"
             raise SchemaError(message)
         yield Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor)
     finally:
@@ -76,7 +80,11 @@ def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Seri
     )
 
 
-def _storage(settings: Settings, *, create: bool) -> SqliteStorage:
+def _storage(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlStorage:
+    if settings.database.url is not None:
+        from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415 - the driver loads where it is used
+
+        return Opened(settings.database.url, migration_url=settings.database.migration_url)
     path = Path(settings.database.path)
     if not path.exists() and not create:
         message = f"there is no ledger at {path}: `faktura provider add` or `faktura migrate` makes one, FAKTURA_DATABASE names another"

@@ -37,7 +37,7 @@ def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotate
         if as_json:
             print_json({"url": url})
         else:
-            typer.echo(f"faktura serves {settings.database.path} on {url}")
+            typer.echo(f"faktura serves {settings.database.label} on {url}")
         sys.stdout.flush()
 
     with books() as opened:

@@ -57,6 +57,18 @@ class LedgerReadOnlyError(LedgerError):
     """The ledger's file or folder cannot be written; nothing was changed."""
 
 
+class LedgerAwayError(LedgerError):
+    """The ledger's database cannot be reached; nothing of this step was kept."""
+
+
+class LedgerInterruptedError(LedgerError):
+    """The database broke this step off, and nothing of it was kept: the same step may be tried again."""
+
+
+class LedgerUncertainError(LedgerError):
+    """The database went away while it committed: this step was kept whole or not at all, and only the ledger can tell."""
+
+
 class SchemaError(LedgerError):
     """The ledger's schema does not fit this release of faktura."""
 

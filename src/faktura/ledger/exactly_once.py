@@ -23,8 +23,10 @@ class _Joined:
 
     tx: Transaction
 
+    is_remote = False
+
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
+    def writing(self, *, bulk: bool = False) -> Iterator[Transaction]:  # noqa: ARG002 - it is part of another's
         """The running transaction; whoever opened it commits it."""
         yield self.tx
 

@@ -327,8 +327,12 @@ class Transaction(Protocol):
 class Storage(Protocol):
     """Opens transactions."""
 
-    def writing(self) -> AbstractContextManager[Transaction]:
-        """Rolled back unless the block ends well; durable when it does."""
+    @property
+    def is_remote(self) -> bool:
+        """Whether even a single statement waits for a network."""
+
+    def writing(self, *, bulk: bool = False) -> AbstractContextManager[Transaction]:
+        """Rolled back unless the block ends well; durable when it does. `bulk`: a long block, for whose end no other should wait."""
 
     def reading(self) -> AbstractContextManager[Transaction]:
         """One consistent state."""

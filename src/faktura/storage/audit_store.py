@@ -144,7 +144,7 @@ class AuditRows:
     def series_numbers(self, series: Series) -> Iterator[SeriesPlace]:
         """The places of a series' documents in number order; by year where the series starts again."""
         year_digits = 4 if series.reset is Reset.YEAR else 0
-        for row in self._driver.assemble(["audit_series"], provider_id=series.provider_id, series=series.name, year_digits=year_digits):
+        for row in self._driver.stream("audit_series", provider_id=series.provider_id, series=series.name, year_digits=year_digits):
             yield SeriesPlace(
                 sequence=row["series_sequence"],
                 issue_date=date.fromisoformat(row["issue_date"]),

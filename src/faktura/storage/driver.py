@@ -25,4 +25,7 @@ class Driver(Protocol):
         """Run a statement once for every row."""
 
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
-        """Run the statement that these named fragments make together."""
+        """Run the statement that these named fragments make together, where its rows are few."""
+
+    def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
+        """Run a statement whose rows may be more than memory should hold; other statements may run meanwhile."""

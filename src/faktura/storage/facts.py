@@ -22,6 +22,9 @@ OTHERS = (
 )
 """Settings, counters, standings, drafts, answers given and the progress of runs: every table is either here or a fact."""
 
+WORK = ("draft", "billing_run", "billing_run_item")
+"""Others whose rows may be deleted: work that is done, or was given up."""
+
 MESSAGE = "facts of a ledger are only ever inserted"
 
 

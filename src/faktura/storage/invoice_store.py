@@ -154,7 +154,7 @@ class InvoiceRows:
 
     def amounts(self, account_id: int, moment: Moment) -> Iterator[DocumentAmounts]:
         """What a balance adds up of the account's documents that count at a moment, as they were known then."""
-        for row in self._driver.assemble(["invoice_amounts"], account_id=account_id, **moment_row(moment)):
+        for row in self._driver.stream("invoice_amounts", account_id=account_id, **moment_row(moment)):
             yield DocumentAmounts(
                 id=row["invoice_id"],
                 account_id=row["account_id"],

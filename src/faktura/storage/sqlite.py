@@ -14,6 +14,7 @@ from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
+from faktura.storage.turns import Turns
 
 BUSY_SECONDS = 60
 """How long a writer waits for another process's transaction before it gives up."""
@@ -80,6 +81,29 @@ class _Session:
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         return self._connection.execute("\n".join(self._statements[name] for name in names), parameters)
 
+    def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
+        return self._connection.execute(self._statements[name], parameters)
+
+
+class _Writing:
+    """The transaction that writes, on the one connection that does."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        with errors():
+            connection.execute("BEGIN IMMEDIATE")
+        self._connection = connection
+        self.driver = _Session(connection)
+
+    def run(self, sql: str) -> None:
+        with errors():
+            self._connection.execute(sql)
+
+    def is_open(self) -> bool:
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        """The connection stays for the next."""
+
 
 class SqliteStorage:
     """A ledger in one SQLite file. Safe for threads and for several processes."""
@@ -90,13 +114,16 @@ class SqliteStorage:
             raise LedgerError(message)
         self.path = path
         self._page_count_max = page_count_max
-        self._write_lock = threading.RLock()
+        self._turns = Turns(lambda: _Writing(self._writing_connection()), seconds=BUSY_SECONDS)
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
+
+    is_remote = False
+    """Single statements take microseconds: they may run where others wait."""
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -123,30 +150,18 @@ class SqliteStorage:
         self._local = threading.local()
 
     @contextmanager
-    def writing(self) -> Iterator[Store]:
-        """A transaction that writes: rolled back unless its block ends well, durable when this returns."""
-        with self._turn(), errors():
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield Store(_Session(connection))
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+    def writing(self, *, bulk: bool = False) -> Iterator[Store]:
+        """A transaction that writes: rolled back unless its block ends well, durable when this returns.
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """This process's one writer at a time; who waits too long is told, as for another process."""
-        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
-            raise LedgerBusyError
-        try:
-            yield
-        finally:
-            self._write_lock.release()
+        Writers that wait share a commit; `bulk` marks long work, which shares none. LedgerBusyError after waiting too long.
+        """
+        with errors(), self._turns.transaction(bulk=bulk) as driver:
+            yield Store(driver)
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
@@ -172,9 +187,7 @@ class SqliteStorage:
         """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            if self._in_memory:
-                self._writer = self._writer or self._connect()
-            connection = self._writer if self._in_memory and self._writer else self._connect()
+            connection = self._writing_connection() if self._in_memory else self._connect()
             store = self._local.store = Store(_Session(connection))
         return store
 
@@ -199,15 +212,12 @@ class SqliteStorage:
     def migrate(self) -> list[Migration]:
         """Bring the schema to this release, in one transaction; returns what was applied."""
         applied = []
-        with self._write_lock, errors():
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
+        with errors():
+            connection = self._writing_connection()
             check_version(self._version(connection))  # before anything is changed in what may be another program's file
             if not self._in_memory:
                 connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._turns.transaction(bulk=True):
                 version = self._version(connection)
                 check_version(version)
                 if version == 0:
@@ -220,11 +230,6 @@ class SqliteStorage:
                 tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
                 for statement in raise_wall(tables):
                     connection.execute(statement)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
         return applied
 
 

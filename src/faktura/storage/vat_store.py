@@ -60,7 +60,7 @@ class VatRows:
 
     def taxed(self, provider_id: int, *, start: date, end: date) -> Iterator[Invoice]:
         """Issued 380, 381 and 383 with a tax point in a period, in number order, without their lines, allowances and charges."""
-        rows = self._driver.assemble(["vat_taxed"], provider_id=provider_id, start=start.isoformat(), end=end.isoformat())
+        rows = self._driver.stream("vat_taxed", provider_id=provider_id, start=start.isoformat(), end=end.isoformat())
         for _, parts in groupby(rows, key=lambda row: (row["account_id"], row["invoice_id"])):
             groups = list(parts)
             breakdown = tuple(to_vat_breakdown(group) for group in groups)

@@ -1,0 +1,85 @@
+"""Connections of a database server: bounded, kept while they are good, made when they are needed.
+
+psycopg's own pool lets callers wait while it connects in the background, longer each time it fails. Here a caller is told
+at once that the server is away, and the first call after it is back is served.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from faktura.domain.errors import LedgerAwayError, LedgerBusyError
+
+Connection = psycopg.Connection[Any]
+
+_AWAY_SECONDS = 0.2
+"""After a connection failed others are not tried for so long: many callers must not wait for the same silence."""
+
+
+class Pool:
+    """At most `size` connections. Safe for threads."""
+
+    def __init__(self, connect: Callable[[], Connection], *, size: int, seconds: float) -> None:
+        self._connect = connect
+        self._seconds = seconds
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle: list[Connection] = []
+        self._away: tuple[float, str] = (0.0, "")
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection outside of any transaction. LedgerAwayError where there can be none, LedgerBusyError where all are in use too long."""
+        connection = self.take()
+        try:
+            yield connection
+        finally:
+            self.give_back(connection)
+
+    def take(self) -> Connection:
+        """A connection that `give_back` must get."""
+        if not self._slots.acquire(timeout=self._seconds):
+            raise LedgerBusyError("all connections to the database are in use; nothing was written, try again")
+        try:
+            try:
+                return self._idle.pop()
+            except IndexError:
+                return self._made()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next caller, or close one that is no longer good."""
+        try:
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        finally:
+            self._slots.release()
+
+    def forget(self) -> None:
+        """Close all that nobody uses: after one was lost, those of its age are lost too."""
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
+
+    def _made(self) -> Connection:
+        until, reason = self._away
+        if time.monotonic() < until:
+            raise LedgerAwayError(reason)
+        try:
+            return self._connect()
+        except psycopg.OperationalError as error:
+            reason = f"the database cannot be reached ({str(error).strip()}); nothing was written"
+            self._away = (time.monotonic() + _AWAY_SECONDS, reason)
+            raise LedgerAwayError(reason) from error

@@ -1,0 +1,163 @@
+"""PostgreSQL's schema: the migrations that every engine shares, and the walls around the data that stand in the database.
+
+- Facts: triggers refuse to change or delete them; and where a role of its own serves, that role has no right to try.
+- Accounts: what the provider APIs answer is read as `faktura_reader`, which sees the rows of one token's account only (row-level
+  security), even where a statement forgets to ask for the account. Policies are chosen by role, so they cost other reads nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.errors import DuplicateObject, InsufficientPrivilege
+
+from faktura.domain.errors import SchemaError, SettingError
+from faktura.storage.facts import FACTS, MESSAGE, WORK
+from faktura.storage.migration import Migration, check_version, load_migrations
+
+READER = "faktura_reader"
+WRITERS_TURN = 0x66616B74  # "fakt": the advisory lock that writers take turns with
+
+Connection = psycopg.Connection[Any]
+
+_SERVED_ACCOUNT = """
+CREATE OR REPLACE FUNCTION served_account() RETURNS BIGINT LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT account_id FROM token WHERE token_hash = decode(current_setting('faktura.token', true), 'hex')
+$$
+"""
+_REFUSE = f"""
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION '{MESSAGE}: % refuses to %', TG_TABLE_NAME, lower(TG_OP); END $$
+"""
+_SERVED = {
+    "token": "token_hash = decode(current_setting('faktura.token', true), 'hex')",
+    "account": "account_id = (SELECT served_account())",
+    "listing": "account_id = (SELECT served_account())",
+    "invoice": "account_id = (SELECT served_account())",
+}
+"""What the reader may see, and which rows of it."""
+
+
+def read_version(connection: Connection) -> int:
+    """The newest migration; 0 for an empty schema. SchemaError for another program's."""
+    tables = _tables(connection)
+    if "schema_migration" in tables:
+        row = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_migration").fetchone()
+        return int(row[0]) if row else 0
+    if tables:
+        raise SchemaError("the database's schema has tables of another program")
+    return 0
+
+
+def migrate(connection: Connection, *, server_role: str | None) -> list[Migration]:
+    """Bring the schema to this release and raise its walls, in one transaction; returns what was applied.
+
+    `server_role` is who will serve, where that is not who migrates: it gets the rights that serving needs, and no more.
+    """
+    applied = []
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (WRITERS_TURN,))
+        version = read_version(connection)
+        check_version(version)
+        if version == 0:
+            connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
+        lower_wall(connection)
+        for migration in load_migrations():
+            if migration.version > version:
+                for statement in migration.statements:
+                    connection.execute(_definition(statement))
+                row = (migration.version, migration.name, time.time_ns() // 1000)
+                connection.execute("INSERT INTO schema_migration VALUES (%s, %s, %s)", row)
+                applied.append(migration)
+        _guard_facts(connection)
+        _guard_accounts(connection, server_role)
+        if server_role is not None:
+            _grant(connection, server_role)
+    return applied
+
+
+def lower_wall(connection: Connection) -> None:
+    """Let a migration reach the facts; the wall is raised again in the same transaction."""
+    for table in set(FACTS) & set(_tables(connection)):
+        connection.execute(f"DROP TRIGGER IF EXISTS fact_{table} ON {table}")
+
+
+def _tables(connection: Connection) -> list[str]:
+    rows = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1").fetchall()
+    return [row[0] for row in rows]
+
+
+def _definition(statement: str) -> str:
+    """A migration's statement with this engine's types. Text sorts by code point, as on SQLite, whatever the database's locale."""
+    return re.sub(r"\bBLOB\b", "BYTEA", re.sub(r"\bTEXT\b", 'TEXT COLLATE "C"', statement))
+
+
+def _guard_facts(connection: Connection) -> None:
+    connection.execute(_REFUSE)
+    for table in set(FACTS) & set(_tables(connection)):
+        connection.execute(f"DROP TRIGGER IF EXISTS fact_{table} ON {table}")
+        connection.execute(f"CREATE TRIGGER fact_{table} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()")
+
+
+def _guard_accounts(connection: Connection, server_role: str | None) -> None:
+    _make_reader(connection, server_role)
+    connection.execute(_SERVED_ACCOUNT)
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_schema(connection), sql.Identifier(READER)))
+    connection.execute(f"GRANT SELECT ON provider TO {READER}")
+    for table, rows in _SERVED.items():
+        connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        connection.execute(f"GRANT SELECT ON {table} TO {READER}")
+        connection.execute(f"DROP POLICY IF EXISTS served ON {table}")
+        connection.execute(f"CREATE POLICY served ON {table} FOR SELECT TO {READER} USING ({rows})")
+        if server_role is not None:
+            connection.execute(f"DROP POLICY IF EXISTS kept ON {table}")
+            connection.execute(sql.SQL("CREATE POLICY kept ON {} TO {} USING (true)").format(sql.Identifier(table), sql.Identifier(server_role)))
+
+
+def _make_reader(connection: Connection, server_role: str | None) -> None:
+    """The reader belongs to the whole server, so it may be there already, or its making be somebody else's right."""
+    member = sql.Identifier(server_role) if server_role else sql.SQL("CURRENT_USER")
+    name = server_role or str(connection.info.user)
+    try:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,)).fetchone() is None:
+            with connection.transaction():
+                connection.execute(f"CREATE ROLE {READER} NOLOGIN")
+    except DuplicateObject:
+        pass  # another database's migration was quicker
+    except InsufficientPrivilege as error:
+        raise _ask_administrator("CREATE ROLE {reader} NOLOGIN; GRANT {reader} TO {name}", name) from error
+    row = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", (name, READER)).fetchone()
+    if row and not row[0]:
+        try:
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), member))
+        except InsufficientPrivilege as error:
+            raise _ask_administrator("GRANT {reader} TO {name}", name) from error
+
+
+def _ask_administrator(statements: str, name: str) -> SettingError:
+    asked = statements.format(reader=READER, name=name)
+    return SettingError(f"the role that keeps accounts apart is missing and may not be made here; once, as an administrator of the server: {asked}")
+
+
+def _grant(connection: Connection, role: str) -> None:
+    """What serving needs: facts are only inserted, and only work in progress is ever deleted."""
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_schema(connection), sql.Identifier(role)))
+    for table in _tables(connection):
+        if table == "schema_migration":
+            rights = "SELECT"
+        elif table in FACTS:
+            rights = "SELECT, INSERT"
+        else:
+            rights = "SELECT, INSERT, UPDATE, DELETE" if table in WORK else "SELECT, INSERT, UPDATE"
+        text = sql.SQL("GRANT " + rights + " ON {} TO {}")
+        connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), sql.Identifier(role)))
+        connection.execute(text.format(sql.Identifier(table), sql.Identifier(role)))
+
+
+def _schema(connection: Connection) -> sql.Identifier:
+    row = connection.execute("SELECT current_schema()").fetchone()
+    return sql.Identifier(str(row[0]) if row else "public")
