@@ -47,6 +47,9 @@ class Settings:
     """How long a billing run is left alone after its server last made progress with it."""
     actor: str = "operator"
     """Who the journal says did what commands do."""
+    metrics_port: int | None = None
+    """Where Prometheus may ask; nowhere for None, any free port for 0."""
+    metrics_host: str = "127.0.0.1"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -58,6 +61,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         access_log=_switch("FAKTURA_ACCESS_LOG", environment.get("FAKTURA_ACCESS_LOG") or "on"),
         billing_lease_seconds=_seconds("FAKTURA_BILLING_LEASE_SECONDS", environment.get("FAKTURA_BILLING_LEASE_SECONDS") or "60"),
         actor=environment.get("FAKTURA_ACTOR") or environment.get("USER") or "operator",
+        metrics_port=_port("FAKTURA_METRICS_PORT", environment.get("FAKTURA_METRICS_PORT") or ""),
+        metrics_host=environment.get("FAKTURA_METRICS_HOST") or "127.0.0.1",
     )
 
 
@@ -102,6 +107,15 @@ def _network(text: str) -> Network:
 def _seconds(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):  # noqa: PLR2004 - a day has five digits
         message = f"{name} must be a number of seconds, not {text!r}"
+        raise SettingError(message)
+    return int(text)
+
+
+def _port(name: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 2**16):  # noqa: PLR2004 - 65535 has five digits
+        message = f"{name} must be a port, 0 for any that is free, not {text!r}"
         raise SettingError(message)
     return int(text)
 

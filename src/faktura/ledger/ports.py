@@ -152,6 +152,10 @@ class Overview:
 class ProviderStore(Protocol):
     """Providers, and what they count."""
 
+    @property
+    def journaled(self) -> Sequence[tuple[int, str]]:
+        """Provider id and event of each entry that this transaction appended."""
+
     def insert(self, provider: Provider, *, created_at_us: int, first_id: int) -> None: ...
     def set(self, provider: Provider) -> None: ...
     def get(self, provider_id: int) -> Provider: ...

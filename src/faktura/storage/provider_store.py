@@ -18,6 +18,7 @@ class ProviderRows:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.journaled: list[tuple[int, str]] = []
 
     def insert(self, provider: Provider, *, created_at_us: int, first_id: int) -> None:
         """Write a provider and start its counters."""
@@ -61,6 +62,7 @@ class ProviderRows:
     def append_journal(self, provider_id: int, entries: Sequence[JournalEntry]) -> None:
         """Write entries whose sequence numbers were taken, and where the chain now ends."""
         self._driver.many("journal_insert", ({"provider_id": provider_id, **flat_row(entry)} for entry in entries))
+        self.journaled += [(provider_id, entry.event) for entry in entries]
         if entries:
             self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
 

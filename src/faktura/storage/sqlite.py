@@ -14,7 +14,7 @@ from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
-from faktura.storage.turns import Turns
+from faktura.storage.turns import Turns, Watcher
 
 BUSY_SECONDS = 60
 """How long a writer waits for another process's transaction before it gives up."""
@@ -148,6 +148,10 @@ class SqliteStorage:
         self._idle.clear()
         self._writer = None
         self._local = threading.local()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody how writers fare."""
+        self._turns.watcher = watcher
 
     @contextmanager
     def writing(self, *, bulk: bool = False) -> Iterator[Store]:

@@ -846,3 +846,10 @@ SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :ru
 
 -- name: billing_run_counts
 SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;
+
+-- name: billing_run_unfinished
+-- Runs that wait or are worked on, and what has become of their items.
+SELECT r.provider_id, r.run_id, r.state, i.outcome, COUNT(*) AS items
+FROM billing_run r JOIN billing_run_item i ON i.provider_id = r.provider_id AND i.run_id = r.run_id
+WHERE r.state IN ('queued', 'checking', 'issuing')
+GROUP BY r.provider_id, r.run_id, r.state, i.outcome;

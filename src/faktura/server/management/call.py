@@ -23,7 +23,7 @@ from faktura.ledger.exactly_once import KEY_LENGTH_MAX, once
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 from faktura.server.management.problem import BadRequestError, ForbiddenError, MatchFailedError, MatchMissingError, UnauthorizedError
-from faktura.server.request import token_hash
+from faktura.server.request import read_of, token_hash
 
 ID_MAX = 2**53 - 1
 """The largest id that JSON carries exactly; the ledger's are smaller."""
@@ -127,6 +127,9 @@ def etag_of(value: object) -> str:
 
 def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
+    told = read_of(connection.scope)
+    if told is not None:
+        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"  # type: ignore[attr-defined]
     if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
         return
     books: Books = connection.app.state.books
@@ -135,6 +138,8 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     token = None if hashed is None else books.storage.serving().serving.manager(hashed, now_us=now_us)
     if token is None or hashed is None:
         raise UnauthorizedError
+    if told is not None:
+        told.provider_id = token.provider_id
     if not {handler.opt["scope"], "admin"} & set(token.scopes):
         raise ForbiddenError
     connection.app.state.used(hashed, now_us)
