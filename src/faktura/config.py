@@ -11,6 +11,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from faktura.domain.errors import SettingError
 
 _PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=[?&]password=)[^&]*")
+NAMES = (
+    "FAKTURA_DATABASE",
+    "FAKTURA_MIGRATION_DATABASE",
+    "FAKTURA_TRUSTED_PROXIES",
+    "FAKTURA_DEFAULT_PROVIDER",
+    "FAKTURA_ACCESS_LOG",
+    "FAKTURA_BILLING_LEASE_SECONDS",
+    "FAKTURA_ACTOR",
+    "FAKTURA_METRICS_PORT",
+    "FAKTURA_METRICS_HOST",
+)
+"""Every variable that is read."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -94,6 +106,11 @@ def parse_database_url(url: str) -> DatabaseUrl:
         message = f"page_count_max in FAKTURA_DATABASE must be a number of pages, not {pages!r}"
         raise SettingError(message)
     return DatabaseUrl(path=unquote(parts.path.removeprefix("/")), page_count_max=int(pages) if pages else None)
+
+
+def masked(text: str) -> str:
+    """A setting as it may be shown: without a password."""
+    return _PASSWORD.sub("…", text) if "://" in text else text
 
 
 def _network(text: str) -> Network:

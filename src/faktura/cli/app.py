@@ -15,7 +15,7 @@ from faktura.cli.invoices import credit_command, invoices
 from faktura.cli.payments import allocate_command, deposit_command, pay_command, refund_command, reverse_command
 from faktura.cli.providers import providers, series, tokens
 from faktura.cli.servers import demo_command, serve_command
-from faktura.cli.upkeep import journal_command, migrate_command, verify_command
+from faktura.cli.upkeep import doctor_command, journal_command, migrate_command, verify_command
 from faktura.cli.vat import lock_period_command, vat_report_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
@@ -48,6 +48,7 @@ app.command("lock-period")(lock_period_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
 app.command("journal")(journal_command)
+app.command("doctor")(doctor_command)
 app.command("verify")(verify_command)
 app.command("serve")(serve_command)
 app.command("demo")(demo_command)

@@ -66,6 +66,11 @@ class ProviderRows:
         if entries:
             self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
 
+    def recorded_last_us(self, provider_id: int) -> int | None:
+        """When the latest of the last thousand journal entries was recorded; None where there is none."""
+        row = self._driver.one("journal_newest", provider_id=provider_id)
+        return None if row is None else row["recorded_at_us"]
+
 
 class SeriesRows:
     """See `faktura.ledger.ports.SeriesStore`."""

@@ -149,6 +149,16 @@ class SqliteStorage:
         self._writer = None
         self._local = threading.local()
 
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, as those that read and write are, in autocommit."""
+        with errors():
+            connection = self._idle.pop() if self._idle else self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
     def watch(self, watcher: Watcher) -> None:
         """Tell somebody how writers fare."""
         self._turns.watcher = watcher
@@ -197,12 +207,8 @@ class SqliteStorage:
 
     def version(self) -> int:
         """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""
-        with errors():
-            connection = self._idle.pop() if self._idle else self._connect()
-            try:
-                return self._version(connection)
-            finally:
-                self._idle.append(connection)
+        with self.connection() as connection:
+            return self._version(connection)
 
     def _version(self, connection: sqlite3.Connection) -> int:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
