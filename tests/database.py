@@ -45,7 +45,9 @@ def execute(books: Books, sql: str, values: Sequence[object] = ()) -> list[dict[
     """Run SQL with `?` for values, past the ledger, and commit; its rows."""
     storage = books.storage
     if isinstance(storage, PostgresqlStorage):
-        with psycopg.connect(storage._migration_url, autocommit=True, row_factory=_rows) as connection:
+        is_read = sql.startswith("SELECT")  # the owner connects anew for each statement
+        opened = storage.connection() if is_read else psycopg.connect(storage._migration_url, autocommit=True, row_factory=_rows)
+        with opened as connection:
             cursor = connection.execute(sql.replace("?", "%s"), tuple(values))
             return [dict(zip(row.keys(), row, strict=True)) for row in cursor.fetchall()] if cursor.description else []
     assert isinstance(storage, SqliteStorage)
