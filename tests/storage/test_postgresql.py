@@ -35,7 +35,8 @@ from faktura.ledger.verification import verify
 from faktura.storage import postgresql_schema
 from faktura.storage.facts import FACTS, OTHERS, WORK
 from faktura.storage.pool import Pool
-from faktura.storage.postgresql import PostgresqlStorage, _connect
+from faktura.storage.postgresql import PostgresqlStorage, _connect, _statement
+from faktura.storage.statement import load_statements
 
 EUR = Currency("EUR")
 DOCUMENT = {"lines": [{"name": "VPS", "unit_price": "10", "vat_rate": 20}]}
@@ -85,6 +86,40 @@ def test_a_forgotten_filter_shows_one_account(ledger: Ledger, table: str) -> Non
     for nobody in (None, "unknown"):
         assert read_as(ledger, nobody, f"SELECT * FROM {table}") == []
         assert read_as(ledger, nobody, "SELECT * FROM token") == []
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("skip", [0, 20_000, 39_970])
+def test_a_page_is_found_below_the_wall(ledger: Ledger, mode: str, skip: int) -> None:
+    """Of a long list among many short ones a page reads its own rows and no others, at any depth, however the statement is planned."""
+    token = ledger.token("vpsbg", "anna")
+    (anna,) = execute(ledger.books, "SELECT account_id FROM account WHERE reference = 'anna'")
+    execute(ledger.books, LONG_LIST, [anna["account_id"]])
+    execute(ledger.books, "UPDATE account SET first_ordinal = 1, last_ordinal = 40001 WHERE account_id = ?", [anna["account_id"]])
+    execute(ledger.books, SHORT_LISTS)
+    for table in ("listing", "account", "token"):
+        execute(ledger.books, f"ANALYZE {table}")
+    given = {"token_hash": hash_token(token), "now_us": ledger.clock(), "skip": skip, "size": 30}
+    storage = storage_of(ledger)
+    with storage._serving.connection() as connection, connection.transaction():
+        connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        connection.execute("SELECT set_config('faktura.token', %s, true)", [(hash_token(token) or b"").hex()])
+        ((plan,),) = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + _statement(load_statements()["serve_list"]), given).fetchall()
+    (walked,) = [step for step in steps_of(plan[0]["Plan"]) if step.get("Relation Name") == "listing"]
+    assert (walked["Actual Rows"], walked.get("Rows Removed by Filter", 0)) == (30, 0)
+
+
+LONG_LIST = """INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, dialect_version, item)
+SELECT ?, 20000000000 + n, n, n, n, n::text, 1, 'x'::bytea FROM generate_series(2, 40001) n"""
+SHORT_LISTS = """INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, dialect_version, item)
+SELECT 30000000000 + a, 30000000000 + a * 10 + n, n, n, n, n::text, 1, 'x'::bytea FROM generate_series(1, 2000) a, generate_series(1, 3) n"""
+
+
+def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's steps, each with those below it."""
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from steps_of(below)
 
 
 def test_the_provider_api_reads_nothing_else(ledger: Ledger) -> None:
