@@ -284,7 +284,7 @@ def lose_commits(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, times: int,
 
 def test_connections_are_bounded(ledger: Ledger) -> None:
     """Who finds none free is told after a while, and served when there is one."""
-    pool = Pool(lambda: _connect(ledger.url, 5), size=2, seconds=0.05)
+    pool = Pool(lambda: _connect(ledger.url, 5), size=2, seconds=0)
     with pool.connection(), pool.connection(), pytest.raises(LedgerBusyError, match="in use"):
         pool.take()
     with pool.connection() as connection:

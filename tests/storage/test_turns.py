@@ -78,7 +78,7 @@ def claimed(books: Books) -> set[str]:
 
 def together(watch: Watch, acts: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
     """Run all in threads of their own, all waiting before the first goes on; what each raised."""
-    monkeypatch.setattr(turns, "GROUP_SECONDS_MAX", 60)
+    monkeypatch.setattr(turns, "GROUP_NS_MAX", 60_000_000_000)
     gate, is_first = threading.Event(), threading.Lock()
 
     def act(run: Callable[[], None]) -> BaseException | None:
@@ -180,7 +180,7 @@ def test_long_work_shares_with_nobody(books: Books, monkeypatch: pytest.MonkeyPa
 def test_who_waits_too_long_is_told_and_forgotten(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn never goes to somebody who left, and a group is not left open for him."""
     watch = Watch(books, monkeypatch)
-    monkeypatch.setattr(watch.storage._turns, "_seconds", 0.05)
+    monkeypatch.setattr(watch.storage._turns, "_seconds", 0)
     with books.storage.writing() as tx:
         tx.answers.claim(1, "a", fingerprint=b"f", now_us=1)
         with ThreadPoolExecutor(1) as pool:
