@@ -47,10 +47,7 @@ class Pool:
         if not self._slots.acquire(timeout=self._seconds):
             raise LedgerBusyError("all connections to the database are in use; nothing was written, try again")
         try:
-            try:
-                return self._idle.pop()
-            except IndexError:
-                return self._made()
+            return self._kept() or self._made()
         except BaseException:
             self._slots.release()
             raise
@@ -67,11 +64,14 @@ class Pool:
 
     def forget(self) -> None:
         """Close all that nobody uses: after one was lost, those of its age are lost too."""
-        while self._idle:
-            try:
-                self._idle.pop().close()
-            except IndexError:
-                return
+        while connection := self._kept():
+            connection.close()
+
+    def _kept(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread may take the last
+            return None
 
     def _made(self) -> Connection:
         until, reason = self._away
@@ -80,6 +80,6 @@ class Pool:
         try:
             return self._connect()
         except psycopg.OperationalError as error:
-            reason = f"the database cannot be reached ({str(error).strip()}); nothing was written"
+            reason = f"the database cannot be reached ({str(error).strip().partition('\n')[0]}); nothing was written"
             self._away = (time.monotonic_ns() + _AWAY_NS, reason)
             raise LedgerAwayError(reason) from error
