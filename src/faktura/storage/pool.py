@@ -80,6 +80,7 @@ class Pool:
         try:
             return self._connect()
         except psycopg.OperationalError as error:
-            reason = f"the database cannot be reached ({str(error).strip().partition('\n')[0]}); nothing was written"
+            said = str(error).strip().splitlines()
+            reason = f"the database cannot be reached ({said[0] if said else 'it says nothing'}); nothing was written"
             self._away = (time.monotonic_ns() + _AWAY_NS, reason)
             raise LedgerAwayError(reason) from error
