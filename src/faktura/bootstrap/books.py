@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faktura.config import Settings
+from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import WireDialect
 from faktura.dialects.checkdomain import Checkdomain
 from faktura.dialects.vpsbg import Vpsbg
@@ -78,6 +78,11 @@ def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Seri
         Series(provider_id=0, name="invoice", type_codes=corrections, method=NumberMethod.COUNTER, template=mark + defaults.invoice_template),
         Series(provider_id=0, name="pro-forma", type_codes=(TypeCode.PRO_FORMA,), method=method, template=mark + defaults.pro_forma_template),
     )
+
+
+def open_storage(database: DatabaseUrl, *, create: bool = False) -> SqliteStorage | PostgresqlStorage:
+    """What keeps the ledger that a URL names, of whatever schema; whoever opens it closes it. SettingError where there is none."""
+    return _storage(Settings(database=database), create=create)
 
 
 def _storage(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlStorage:
