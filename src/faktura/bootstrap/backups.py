@@ -205,7 +205,8 @@ def _reading(database: DatabaseUrl) -> Iterator[Readable]:
 
 @contextmanager
 def _writing(database: DatabaseUrl) -> Iterator[Writable]:
-    storage = open_storage(database)
+    # As the owner of the schema: COPY is not for roles that row-level security is for.
+    storage = open_storage(replace(database, url=database.migration_url or database.url))
     try:
         if isinstance(storage, SqliteStorage):
             ends: AbstractContextManager[Writable] = copying.writing(storage.path, page_count_max=database.page_count_max)

@@ -55,7 +55,11 @@ class PostgresqlEnd:
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types([_TYPES[kind] for kind in table.kinds])
             for row in rows:
-                copy.write_row(row)
+                try:
+                    copy.write_row(row)
+                except (TypeError, ValueError, OverflowError) as error:  # SQLite keeps any value in any column
+                    message = f"the table {table.name} has a value that is not of its column's kind ({error}); nothing was kept"
+                    raise LedgerError(message) from error
 
     def settle(self, tables: Sequence[Table]) -> None:
         """Count, so that the next statements are planned for what is there; only an owner's right, and done later by the server itself."""
@@ -70,7 +74,7 @@ def _errors() -> Iterator[None]:
     """What only a copy can meet: values of another engine that this one does not keep."""
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError, psycopg.ProgrammingError) as error:
         said = str(error).strip().partition("\n")[0]
         message = f"the ledger's rows cannot be read or written ({said}); nothing of this step was kept"
         raise LedgerError(message) from error
