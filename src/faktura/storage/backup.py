@@ -72,9 +72,9 @@ def disk(what: str) -> Iterator[None]:
     except OSError as error:
         message = f"{what}: {error}"
         raise LedgerFullError(message) if error.errno in {errno.ENOSPC, errno.EDQUOT} else LedgerError(message) from error
-    except LedgerFullError as error:
-        message = f"{what}: there is no room"
-        raise LedgerFullError(message) from error
+    except LedgerError as error:
+        message = f"{what}: {'there is no room' if isinstance(error, LedgerFullError) else error}"
+        raise type(error)(message) from error
 
 
 @contextmanager
@@ -265,6 +265,7 @@ def _fold(connection: sqlite3.Connection | None, path: Path, mark: str) -> bool:
     was_logged = bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
     if was_logged and connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] != "delete":
         raise LedgerBusyError
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)  # a killed process left it: this connection has none
     return was_logged
 
 
