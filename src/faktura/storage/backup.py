@@ -15,9 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from faktura.domain.errors import ConflictError, FakturaError, InputError, LedgerBusyError, LedgerError, LedgerFullError, SettingError
+from faktura.domain.errors import ConflictError, InputError, LedgerBusyError, LedgerError, LedgerFullError, SettingError
 from faktura.storage.copying import connected, make_schema
-from faktura.storage.sqlite import translate
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file that is open, or was when its process was killed; it belongs to that file alone."""
@@ -208,17 +207,16 @@ def put_in_place(made: Path, path: Path, *, mark: str) -> Path | None:
         message = f"{kept} is there already, where the old ledger would be kept; nothing was changed"
         raise ConflictError(message)
     with alone(path) as connection:
-        was_logged = _fold(connection, path, mark)
         _let_alike(made, path)
         sync(made)
+        was_logged = _fold(connection, path, mark)
         try:
-            _keep(path, kept)
-            made.replace(path)
+            _exchange(made, path, kept)
         finally:
             if connection is not None:
                 connection.close()
-            if was_logged:
-                with connected(str(kept if kept.exists() else path)) as again:
+            if was_logged:  # so that moving it back is all it takes; a ledger is a ledger without it
+                with suppress(LedgerError), connected(str(kept if kept.exists() else path)) as again:
                     again.execute("PRAGMA journal_mode = WAL")
     sync(path.parent)
     return kept
@@ -253,8 +251,7 @@ def alone(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    ours = translate(error)
-    return isinstance(ours, FakturaError) and not isinstance(ours, LedgerBusyError)
+    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR}
 
 
 def _fold(connection: sqlite3.Connection | None, path: Path, mark: str) -> bool:
@@ -263,18 +260,31 @@ def _fold(connection: sqlite3.Connection | None, path: Path, mark: str) -> bool:
         _set_aside(path, mark)
         return False
     was_logged = bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
-    if was_logged and connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] != "delete":
-        raise LedgerBusyError
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        _set_aside(path, mark)
+        return False
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)  # a killed process left it: this connection has none
     return was_logged
 
 
-def _keep(path: Path, kept: Path) -> None:
-    """A second name, so that at no moment there is no ledger; where the disk knows no second names, the other name."""
+def _exchange(made: Path, path: Path, kept: Path) -> None:
+    """A second name for the old file, then its first for the new one: at no moment there is no ledger, where the disk knows second names."""
     try:
-        os.link(path, kept)
+        try:
+            os.link(path, kept)
+        except OSError:
+            path.rename(kept)
+        made.replace(path)
     except OSError:
-        path.rename(kept)
+        if path.exists():
+            kept.unlink(missing_ok=True)
+        else:
+            kept.rename(path)
+        raise
 
 
 def _set_aside(path: Path, mark: str) -> None:
