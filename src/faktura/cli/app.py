@@ -9,6 +9,7 @@ import typer
 
 from faktura import __version__
 from faktura.cli.accounts import accounts
+from faktura.cli.backups import backup_command, copy_command, restore_command
 from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
@@ -50,6 +51,9 @@ app.command("migrate")(migrate_command)
 app.command("journal")(journal_command)
 app.command("doctor")(doctor_command)
 app.command("verify")(verify_command)
+app.command("copy")(copy_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.command("serve")(serve_command)
 app.command("demo")(demo_command)
 
