@@ -82,9 +82,7 @@ def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Seri
 
 def _storage(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlStorage:
     if settings.database.url is not None:
-        from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415 - the driver loads where it is used
-
-        return Opened(settings.database.url, migration_url=settings.database.migration_url)
+        return _server(settings.database.url, settings.database.migration_url)
     path = Path(settings.database.path)
     if not path.exists() and not create:
         message = f"there is no ledger at {path}: `faktura provider add` or `faktura migrate` makes one, FAKTURA_DATABASE names another"
@@ -93,3 +91,19 @@ def _storage(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlS
         message = f"the folder of the ledger does not exist: {path.parent}"
         raise SettingError(message)
     return SqliteStorage(str(path), page_count_max=settings.database.page_count_max)
+
+
+def _server(url: str, migration_url: str | None) -> PostgresqlStorage:
+    import psycopg  # noqa: PLC0415 - the driver loads where it is used
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415
+
+    for name, given in (("FAKTURA_DATABASE", url), ("FAKTURA_MIGRATION_DATABASE", migration_url)):
+        try:
+            conninfo_to_dict(given or "")
+        except psycopg.ProgrammingError as error:
+            reason = str(error).partition('"')[0].rstrip(" :")  # what libpq quotes may be the password
+            message = f"{name} is not a PostgreSQL URL: {reason}"
+            raise SettingError(message) from error
+    return Opened(url, migration_url=migration_url)
