@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,10 @@ def _owner_url(where: Where) -> str | None:
 
 
 @contextmanager
-def below(where: Where) -> Iterator[Callable[..., list[Row]]]:
+def below(where: Where, *, is_read: bool = False) -> Iterator[Callable[..., list[Row]]]:
     """Runs SQL with `?` for values, past the ledger; its rows. Committed at the end at the latest."""
-    url = _owner_url(where)
-    if url is not None:
-        with psycopg.connect(url, autocommit=True, row_factory=_rows) as connection:
+    if _owner_url(where) is not None:
+        with _opened(where, is_read=is_read) as connection:
 
             def run(sql: str, values: Sequence[object] = ()) -> list[Row]:
                 cursor = connection.execute(sql.replace("?", "%s"), tuple(values)) if values else connection.execute(sql)
@@ -87,15 +86,21 @@ def below(where: Where) -> Iterator[Callable[..., list[Row]]]:
             file.row_factory = sqlite3.Row
             yield lambda sql, values=(): [dict(row) for row in file.execute(sql, values).fetchall()]
     else:
-        assert isinstance(where.storage, SqliteStorage)
-        with where.storage.writing() as tx:
+        with where.storage.reading() if is_read else where.storage.writing() as tx:
             inner = tx.listings._driver._connection  # type: ignore[attr-defined]
             yield lambda sql, values=(): [dict(row) for row in inner.execute(sql, values).fetchall()]
 
 
+def _opened(where: Where, *, is_read: bool) -> AbstractContextManager[Any]:
+    """What a ledger that is open has open already, where only a look is wanted; otherwise the owner connects anew."""
+    if is_read and isinstance(where, Books) and isinstance(where.storage, PostgresqlStorage):
+        return where.storage.connection()
+    return psycopg.connect(str(_owner_url(where)), autocommit=True, row_factory=_rows)
+
+
 def execute(where: Where, sql: str, values: Sequence[object] = ()) -> list[Row]:
     """Run SQL with `?` for values, past the ledger, and commit; its rows."""
-    with below(where) as run:
+    with below(where, is_read=sql.startswith("SELECT")) as run:
         return run(sql, values)
 
 
@@ -107,7 +112,7 @@ def tables(where: Where) -> list[str]:
 def dump(where: Where, *, but: Sequence[str] = ()) -> list[str]:
     """Everything stored, to show that nothing changed."""
     names = tables(where)
-    with below(where) as run:
+    with below(where, is_read=True) as run:
         return sorted(f"{table} {row}" for table in names if table not in but for row in run(f"SELECT * FROM {table}"))
 
 
