@@ -18,7 +18,6 @@ from faktura.ledger.ports import Books
 from faktura.storage.facts import drop_wall
 from faktura.storage.postgresql import PostgresqlStorage, _rows
 from faktura.storage.postgresql_schema import lower_wall
-from faktura.storage.sqlite import SqliteStorage
 
 sqlite_only = pytest.mark.only("sqlite")
 """For tests that look at plans or files of SQLite."""
