@@ -10,7 +10,7 @@ from tests.management.office import Office, open_office
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def office(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A provider with one account."""
     with open_office(tmp_path_factory.mktemp("words") / "ledger.db") as opened:
         opened.post("/accounts", {"reference": "a", "buyer": {"name": "A", "country": "BG"}})
