@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from faktura.domain.errors import SettingError
@@ -43,6 +44,11 @@ class DatabaseUrl:
     def label(self) -> str:
         """The ledger's place, without a password."""
         return self.path if self.url is None else _PASSWORD.sub("…", self.url)
+
+    @property
+    def scratch_folder(self) -> Path | None:
+        """Where an import sorts what it reads: beside SQLite's file, where there is room; None, the system's temporary folder, for a server."""
+        return Path(self.path).parent if self.url is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

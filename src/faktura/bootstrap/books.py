@@ -117,12 +117,10 @@ def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Seri
 def open_storage(database: DatabaseUrl, *, create: bool = False) -> SqliteStorage | PostgresqlStorage:
     """What keeps the ledger that a URL names, of whatever schema; whoever opens it closes it.
 
-    SettingError where there is none and none is to be created.
+    SettingError where there is none and none is to be created, and for a URL that is none.
     """
     if database.url is not None:
-        from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415 - the driver loads where it is used
-
-        return Opened(database.url, migration_url=database.migration_url)
+        return _open_server(database.url, database.migration_url)
     path = Path(database.path)
     if not path.exists() and not create:
         message = f"there is no ledger at {path}: `faktura provider add` or `faktura migrate` makes one, FAKTURA_DATABASE names another"
@@ -131,3 +129,19 @@ def open_storage(database: DatabaseUrl, *, create: bool = False) -> SqliteStorag
         message = f"the folder of the ledger does not exist: {path.parent}"
         raise SettingError(message)
     return SqliteStorage(str(path), page_count_max=database.page_count_max)
+
+
+def _open_server(url: str, migration_url: str | None) -> PostgresqlStorage:
+    import psycopg  # noqa: PLC0415 - the driver loads where it is used
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415
+
+    for name, given in (("FAKTURA_DATABASE", url), ("FAKTURA_MIGRATION_DATABASE", migration_url)):
+        try:
+            conninfo_to_dict(given or "")
+        except psycopg.ProgrammingError as error:
+            reason = str(error).partition('"')[0].rstrip(" :")  # what libpq quotes may be the password
+            message = f"{name} is not a PostgreSQL URL: {reason}"
+            raise SettingError(message) from error
+    return Opened(url, migration_url=migration_url)

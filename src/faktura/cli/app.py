@@ -78,7 +78,7 @@ def run() -> None:
             print(f"faktura: {fault}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except FakturaError as error:
-        print(f"faktura: {error}", file=sys.stderr)
+        print(f"faktura: {'; '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)  # a driver's words may have several
         sys.exit(EXIT_FAILED)
     except UnicodeEncodeError:  # bytes on the command line that are no text; whatever was begun was rolled back
         print("faktura: an argument is not text in UTF-8", file=sys.stderr)

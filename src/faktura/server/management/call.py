@@ -164,11 +164,13 @@ def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A misspelt filter must not show everything: unknown and repeated parameters are refused, and all that are missing are named."""
+    """A misspelt filter must not show everything: unknown and repeated parameters are refused, all that are missing are named, and NUL is in no text."""
     known, required = _query_names(handler)
-    given = [name for name, _ in connection.query_params.multi_items()]
+    items = list(connection.query_params.multi_items())
+    given = [name for name, _ in items]
     faults = [fault("unknown", name[:80], "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
     faults += [fault("repeated", name, "is given more than once") for name in dict.fromkeys(given) if name in known and given.count(name) > 1]
+    faults += [fault("value", name, "must not contain NUL") for name, value in items if name in known and "\x00" in value]
     faults += [fault("missing", name, "is missing") for name in required if name not in given]
     if faults:
         raise BadRequestError(faults)
