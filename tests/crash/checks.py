@@ -76,7 +76,7 @@ def look(place: Place) -> Seen:
         payments=[(payment_id, reference, minor) for payment_id, reference, minor in payments],
         allocations=[(payment_id, invoice_id, minor) for payment_id, invoice_id, minor in allocations],
         keys=frozenset(key for (key,) in keys),
-        runs=dict(runs),  # type: ignore[arg-type]
+        runs=dict(runs),
         items=[(run_id, json.loads(body)["product"], outcome, invoice_id) for run_id, body, outcome, invoice_id in items],
         billed=[(product, invoice_id) for product, invoice_id in billed],
     )
@@ -105,8 +105,8 @@ def check_billing(seen: Seen) -> None:
         assert notes.get(invoice_id) == product, (product, invoice_id)
     issued = [(product, invoice_id) for _, product, outcome, invoice_id in seen.items if outcome == "issued"]
     _unique("issued product", [product for product, _ in issued])
-    for product, invoice_id in issued:
-        assert billed.get(product) == invoice_id, (product, invoice_id, billed.get(product))
+    for product, document_id in issued:
+        assert billed.get(product) == document_id, (product, document_id, billed.get(product))
     for run_id, product, outcome, _ in seen.items:
         if seen.runs[run_id] == "done":
             assert outcome in {"issued", "billed-before"}, (run_id, product, outcome)
@@ -184,7 +184,7 @@ def _pages(place: Place, line: Line, name: str, *, is_vps: bool) -> list[dict[st
     page = 1
     while True:
         status, _, body = line.ask("GET", f"/v1/invoices?page={page}" + ("" if is_vps else "&limit=100"), place.tokens[name])
-        assert status == 200, (name, status, body[:500])  # noqa: PLR2004
+        assert status == 200, (name, status, body[:500])
         told = json.loads(body)
         items += told["data"] if is_vps else told["_embedded"]["invoices"]
         if page >= (told["meta"]["last_page"] if is_vps else told["pages"]):

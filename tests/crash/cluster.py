@@ -86,8 +86,10 @@ class Cluster:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait(timeout=SECONDS_MAX)
-        _, alive = psutil.wait_procs(children, timeout=SECONDS_MAX)
-        assert not alive, alive
+        until = time.monotonic() + SECONDS_MAX
+        while any(_lives(child) for child in children):
+            assert time.monotonic() < until, children
+            time.sleep(0.002)
 
     def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
         """A connection in autocommit."""
@@ -125,5 +127,19 @@ class Cluster:
         if self._user is not None:
             identity = {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}
         return subprocess.Popen(
-            [str(_PROGRAMS / program), *arguments], cwd=self.folder, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True, **identity
+            [str(_PROGRAMS / program), *arguments],
+            cwd=self.folder,
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            **identity,
         )
+
+
+def _lives(process: psutil.Process) -> bool:
+    """False also where nobody has asked yet what became of it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -45,7 +45,12 @@ class Place:
         """What tells a faktura of its own to work here."""
         at = self.database
         url = at.url or f"sqlite:///{at.path}"
-        return {"FAKTURA_DATABASE": url, "FAKTURA_MIGRATION_DATABASE": at.migration_url or "", "FAKTURA_ACCESS_LOG": "off", "FAKTURA_BILLING_LEASE_SECONDS": "1"}
+        return {
+            "FAKTURA_DATABASE": url,
+            "FAKTURA_MIGRATION_DATABASE": at.migration_url or "",
+            "FAKTURA_ACCESS_LOG": "off",
+            "FAKTURA_BILLING_LEASE_SECONDS": "1",
+        }
 
     @property
     def log(self) -> Path:
@@ -96,6 +101,7 @@ class SqliteHome:
         self._template = _fill(DatabaseUrl(path=str(self.folder / "template.db")))
 
     def fresh(self) -> Place:
+        """A copy of the filled ledger."""
         self._made += 1
         folder = self.folder / f"ledger-{self._made}"
         folder.mkdir()
@@ -104,9 +110,11 @@ class SqliteHome:
         return Place(database=DatabaseUrl(path=str(folder / "ledger.db")), folder=folder, tokens=tokens, accounts=accounts)
 
     def drop(self, place: Place) -> None:
+        """Remove it."""
         shutil.rmtree(place.folder)
 
     def close(self, *, keep: bool = False) -> None:
+        """Remove all, unless they are to be looked at."""
         if not keep:
             shutil.rmtree(self.folder)
 
@@ -124,6 +132,7 @@ class PostgresqlHome:
         self._template = _fill(self.cluster.create("template"))
 
     def fresh(self) -> Place:
+        """A copy of the filled ledger."""
         self._made += 1
         folder = self.folder / f"ledger_{self._made}"
         folder.mkdir()
@@ -131,10 +140,12 @@ class PostgresqlHome:
         return Place(database=self.cluster.create(folder.name, template="template"), folder=folder, tokens=tokens, accounts=accounts)
 
     def drop(self, place: Place) -> None:
+        """Remove it."""
         self.cluster.drop(place.folder.name)
         shutil.rmtree(place.folder)
 
     def close(self, *, keep: bool = False) -> None:
+        """Remove all, unless they are to be looked at."""
         self.cluster.close(keep=keep)
         if not keep:
             shutil.rmtree(self.folder)

@@ -48,7 +48,7 @@ def make_job(known: Known, seeded: random.Random) -> Job:
 
 
 def _bill(known: Known, seeded: random.Random, key: str) -> Job:
-    count = 600 if seeded.random() < 0.03 else seeded.randint(5, 40)  # noqa: PLR2004 - now and then more than one transaction
+    count = 600 if seeded.random() < 0.03 else seeded.randint(5, 40)
     body = billing_items(key, seeded, count=count)
     file = _keep(known.place, f"{key}.jsonl", body)
     return Job(kind="bill", arguments=("bill", file, "--provider", "vps", "--json"), provider="vps", marks=tuple(products(body)))
@@ -68,7 +68,7 @@ def _move_in(known: Known, seeded: random.Random, key: str) -> Job:
             "issue_date": "2023-05-05",
             "note": number,
             "lines": [{"name": "VPS", "unit_price": "10", "vat_rate": 20}],
-            "payments": [{"amount": "12", "reference": f"past {number}"}] if seeded.random() < 0.5 else [],  # noqa: PLR2004
+            "payments": [{"amount": "12", "reference": f"past {number}"}] if seeded.random() < 0.5 else [],
         }
         for number in numbers
     ]

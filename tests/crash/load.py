@@ -15,6 +15,10 @@ from tests.crash.home import ACCOUNTS, ISSUING, Place
 
 SECONDS_MAX = 60
 """How long a call may take before it is a failure."""
+IDLE_SECONDS_MAX = 2
+"""How long a connection is kept: the server hangs up after five."""
+AWAY_SECONDS = 0.1
+"""How long a caller pauses who was told that the database is away."""
 BASE = "/manage/v1"
 _JSONL = "application/jsonl"
 _AWAY = 503
@@ -40,7 +44,7 @@ class Write:
     @property
     def is_acknowledged(self) -> bool:
         """Whether somebody was told that it is done."""
-        return self.status is not None and self.status < 300  # noqa: PLR2004
+        return self.status is not None and self.status < 300
 
     @property
     def is_unknown(self) -> bool:
@@ -95,9 +99,15 @@ class Line:
     def __init__(self, url: str) -> None:
         self._host = url.removeprefix("http://")
         self._connection: http.client.HTTPConnection | None = None
+        self._used = 0.0
 
-    def ask(self, method: str, path: str, token: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+    def ask(
+        self, method: str, path: str, token: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers (names in lower case) and body. ConnectionRefusedError where it was certainly not sent; OSError or HTTPException where nobody knows."""
+        if time.monotonic() - self._used > IDLE_SECONDS_MAX:
+            self.close()
+        self._used = time.monotonic()
         if self._connection is None:
             connection = http.client.HTTPConnection(self._host, timeout=SECONDS_MAX)
             try:
@@ -160,7 +170,7 @@ class Caller:
 
     def _call(self, line: Line) -> bool:
         """Whether to go on."""
-        if self.seeded.random() < 0.15:  # noqa: PLR2004
+        if self.seeded.random() < 0.15:
             return self._read(line)
         made = self._make()
         if made is None:
@@ -184,8 +194,8 @@ class Caller:
         if write.status == _AWAY:
             self.away += 1
             require_away(write.headers, write.answer, "title")
-            time.sleep(0.005)
-        elif write.status >= 500:  # noqa: PLR2004
+            time.sleep(AWAY_SECONDS)
+        elif write.status >= 500:
             self._fail(f"{write.key}: {write.status} {write.answer[:500]!r}")
         self.known.learn(write)
         return True
@@ -201,8 +211,8 @@ class Caller:
         if status == _AWAY and self.survives:
             self.away += 1
             require_away(headers, body, "message")
-            time.sleep(0.005)
-        elif status != 200:  # noqa: PLR2004
+            time.sleep(AWAY_SECONDS)
+        elif status != 200:
             self._fail(f"GET {name}: {status} {body[:500]!r}")
         else:
             json.loads(body)
@@ -227,7 +237,7 @@ class Caller:
         price = f"{self.seeded.randint(100, 9900) / 100:.2f}"
         lines = [{"name": "VPS", "unit_price": price, "quantity": self.seeded.randint(1, 3)} for _ in range(self.seeded.randint(1, 3))]
         document = {"account_id": self.known.place.accounts[f"{provider}/{reference}"], "lines": lines, "note": mark}
-        if provider == "vps" and self.seeded.random() < 0.2:  # noqa: PLR2004
+        if provider == "vps" and self.seeded.random() < 0.2:
             return document | {"type_code": 325, "order_ids": [int(mark.rpartition("-")[2])]}
         return document
 
@@ -245,7 +255,7 @@ class Caller:
         if debt is None:
             return None
         key = self.known.next_key("pay")
-        amount = debt.total if self.seeded.random() < 0.5 else f"{float(debt.total) / 2 + 0.01:.2f}"  # noqa: PLR2004
+        amount = debt.total if self.seeded.random() < 0.5 else f"{float(debt.total) / 2 + 0.01:.2f}"
         body = {"account_id": debt.account_id, "amount": amount, "reference": key, "invoices": [{"invoice_id": debt.invoice_id}]}
         return _write("pay", key, debt.provider, "/payments", body)
 
@@ -254,7 +264,7 @@ class Caller:
         if debt is None:
             return None
         key = self.known.next_key("credit")
-        part = {"quantities": {"1": 1}} if self.seeded.random() < 0.6 else {}  # noqa: PLR2004
+        part = {"quantities": {"1": 1}} if self.seeded.random() < 0.6 else {}
         return _write("credit", key, debt.provider, f"/invoices/{debt.invoice_id}/credit-notes", {**part, "note": key})
 
     def _debt(self) -> Debt | None:
@@ -264,7 +274,7 @@ class Caller:
     def _run_billing(self) -> Write:
         """A run; some repeat what an earlier one billed, under a key of their own."""
         key = self.known.next_key("run")
-        if self.known.runs and self.seeded.random() < 0.3:  # noqa: PLR2004
+        if self.known.runs and self.seeded.random() < 0.3:
             earlier = self.seeded.choice(self.known.runs)
             return Write(kind="run", key=key, provider=earlier.provider, path="/billing-runs", body=earlier.body, mark=earlier.mark)
         provider = self.seeded.choice(ISSUING)
@@ -276,7 +286,13 @@ class Caller:
 def billing_items(mark: str, seeded: random.Random, *, count: int | None = None) -> bytes:
     """JSON Lines of a billing run; each document's note is its product."""
     rows = [
-        {"account": seeded.choice(ACCOUNTS), "period": "2026-10", "product": f"{mark}/{place}", "note": f"{mark}/{place}", "lines": [{"name": "VPS", "unit_price": "12.50"}]}
+        {
+            "account": seeded.choice(ACCOUNTS),
+            "period": "2026-10",
+            "product": f"{mark}/{place}",
+            "note": f"{mark}/{place}",
+            "lines": [{"name": "VPS", "unit_price": "12.50"}],
+        }
         for place in range(count or seeded.randint(1, 12))
     ]
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)

@@ -137,7 +137,7 @@ def _main(connection: socket.socket) -> None:
 
 def _load() -> None:
     """Everything that a server or a command needs, the management API made once: its caches are filled."""
-    import faktura.cli.app  # noqa: F401, PLC0415 - only this process needs it
+    import faktura.cli.app  # noqa: PLC0415 - only this process needs it
     import faktura.storage.postgresql  # noqa: F401, PLC0415
     from faktura.bootstrap.books import open_books  # noqa: PLC0415
     from faktura.config import DatabaseUrl, Settings  # noqa: PLC0415

@@ -24,7 +24,7 @@ from tests.crash.load import BASE, Caller, Known, Line, Write
 from tests.crash.nursery import Child, Nursery
 
 CALLERS = 5
-ROUNDS_A_LEDGER = 10
+ROUNDS_A_LEDGER = 8
 """Then a fresh one: what is checked after each kill grows with the ledger."""
 KILL_SECONDS = (0.0004, 0.15)
 FINISH_SECONDS_MAX = 60
@@ -61,10 +61,11 @@ class Soak:
         self._seeded = random.Random(f"{seed} {home.engine}")
         self.figures = Figures(home.engine, seed)
         self._server: Child | None = None
+        self._began = 0.0
 
     def run(self, kills: int, *, database_kills: int = 0) -> None:
         """So many kills of a server, and of the database where it is a server of its own, on as many fresh ledgers as that takes."""
-        began = time.monotonic()
+        self._began = time.monotonic()
         plan = ["server"] * kills + ["database"] * (database_kills if self._home.engine == "postgresql" else 0)
         self._seeded.shuffle(plan)
         try:
@@ -73,7 +74,7 @@ class Soak:
         finally:
             if self._server is not None:
                 self._server.kill()
-            self.figures.seconds = time.monotonic() - began
+            self.figures.seconds = time.monotonic() - self._began
 
     def _ledger(self, plan: list[str]) -> None:
         place = self._home.fresh()
@@ -88,7 +89,8 @@ class Soak:
                 self._check(known, told, done, writes, job)
             self._finish(known, told)
         except BaseException:
-            print(f"\n{self.figures}\nthe ledger that failed, and what was running: {place.folder} {place.environment}", file=sys.stderr)
+            self.figures.seconds = time.monotonic() - self._began
+            sys.stderr.write(f"\n{self.figures}\nthe ledger that failed: {place.folder} {place.environment}\n")
             raise
         self._server.stop()
         self._server = None
@@ -105,7 +107,7 @@ class Soak:
         callers = [Caller(known, url, random.Random(self._seeded.random()), survives, stop) for _ in range(CALLERS)]
         threads = [threading.Thread(target=caller.run, daemon=True) for caller in callers]
         self._warm(known.place, url)
-        job = make_job(known, self._seeded) if self._seeded.random() < 0.3 else None  # noqa: PLR2004
+        job = make_job(known, self._seeded) if self._seeded.random() < 0.3 else None
         if job is not None:
             job.start(self._nursery, known.place)
         for thread in threads:
@@ -115,7 +117,7 @@ class Soak:
             self._crash_database(known.place, url)
         else:
             self._server.kill()
-        if job is not None and job.child is not None and self._seeded.random() < 0.6:  # noqa: PLR2004
+        if job is not None and job.child is not None and self._seeded.random() < 0.6:
             self._sleep()
             self.figures.counts["command kills"] += 1
             job.child.kill()
@@ -130,6 +132,11 @@ class Soak:
             self.figures.counts["answers while the database was away"] += caller.away
         if victim == "server":
             self._server = self._start(known.place)
+            if self._seeded.random() < 0.1:
+                self._sleep()
+                self._server.kill()
+                self.figures.counts["kills of a server that was starting"] += 1
+                self._server = self._start(known.place)
         return [write for caller in callers for write in caller.writes], job
 
     def _warm(self, place: Place, url: str) -> None:
@@ -137,7 +144,7 @@ class Soak:
         line = Line(url)
         for path, token in ((f"{BASE}/providers", "vps"), ("/v1/invoices?page=1", "vps/a0")):
             status, _, body = line.ask("GET", path, place.tokens[token])
-            assert status == 200, body  # noqa: PLR2004
+            assert status == 200, body
         line.close()
 
     def _sleep(self) -> None:
@@ -152,7 +159,7 @@ class Soak:
         self._home.cluster.start()
         line, until = Line(url), time.monotonic() + BACK_SECONDS_MAX
         for path, token in ((f"{BASE}/providers", "vps"), ("/v1/invoices?page=1", "vps/a0")):
-            while line.ask("GET", path, place.tokens[token])[0] != 200:  # noqa: PLR2004
+            while line.ask("GET", path, place.tokens[token])[0] != 200:
                 assert time.monotonic() < until, f"{path} is not served {BACK_SECONDS_MAX} s after the database came back"
                 time.sleep(0.02)
         line.close()
@@ -202,7 +209,7 @@ class Soak:
             if self._home.engine == "sqlite":
                 assert is_replayed == had, write
             assert is_replayed or not had, write
-            may_be_refused = not had and write.kind in {"pay", "credit"} and write.status < 500  # noqa: PLR2004
+            may_be_refused = not had and write.kind in {"pay", "credit"} and write.status < 500
             assert write.is_acknowledged or may_be_refused, write
             # PostgreSQL may have been committing while its client was gone already, and we looked.
             fell = "had happened" if had else "were happening" if is_replayed else "had not happened"
@@ -274,9 +281,10 @@ def main() -> None:
     parser.add_argument("--engine", action="append", choices=["sqlite", "postgresql"])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     asked = parser.parse_args()
-    print(f"seed {asked.seed}", flush=True)
+    sys.stdout.write(f"seed {asked.seed}\n")
     for engine in asked.engine or ["sqlite", "postgresql"]:
-        print(soak(engine, kills=asked.kills, database_kills=asked.database_kills, seed=asked.seed), flush=True)
+        sys.stdout.write(f"{soak(engine, kills=asked.kills, database_kills=asked.database_kills, seed=asked.seed)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
