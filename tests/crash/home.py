@@ -156,6 +156,12 @@ def make_home(engine: str) -> SqliteHome | PostgresqlHome:
     return SqliteHome() if engine == "sqlite" else PostgresqlHome()
 
 
+def make_place(database: DatabaseUrl, folder: Path) -> Place:
+    """A filled ledger at a database of somebody else's."""
+    tokens, accounts = _fill(database)
+    return Place(database=database, folder=folder, tokens=tokens, accounts=accounts)
+
+
 def _fill(database: DatabaseUrl) -> tuple[dict[str, str], dict[str, int]]:
     """Providers and accounts; the tokens, and the accounts' ids."""
     tokens, accounts = {}, {}
