@@ -43,13 +43,14 @@ def database_environment(path: Path | str) -> dict[str, str]:
 
 def execute(books: Books, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
     """Run SQL with `?` for values, past the ledger, and commit; its rows."""
-    storage = books.storage
-    if isinstance(storage, PostgresqlStorage):
-        with psycopg.connect(storage._migration_url, autocommit=True, row_factory=_rows) as connection:
+    storage, is_read = books.storage, sql.startswith("SELECT")
+    if isinstance(storage, PostgresqlStorage):  # the owner connects anew for each statement
+        opened = storage.connection() if is_read else psycopg.connect(storage._migration_url, autocommit=True, row_factory=_rows)
+        with opened as connection:
             cursor = connection.execute(sql.replace("?", "%s"), tuple(values))
             return [dict(zip(row.keys(), row, strict=True)) for row in cursor.fetchall()] if cursor.description else []
     assert isinstance(storage, SqliteStorage)
-    with storage.writing() as tx:
+    with storage.reading() if is_read else storage.writing() as tx:
         connection = tx.listings._driver._connection  # type: ignore[attr-defined]
         return [dict(row) for row in connection.execute(sql, values).fetchall()]
 

@@ -128,22 +128,6 @@ def test_a_ledger_from_before_gets_its_wall(tmp_path: Path) -> None:
     assert len(whole) >= 28
 
 
-def test_account_owned_tables_lead_their_keys_with_the_account(ledger: Any) -> None:
-    """Every key of a table that belongs to an account begins with account_id, and every join of such tables runs along it."""
-    connection = ledger.books.storage._connect()
-    shared = {"provider", "counter", "series", "series_jump", "issued_number", "account_reference", "token", "journal", "schema_migration"}
-    shared |= {"idempotency", "billing_run", "billing_run_item", "period_lock"}
-    tables = tables_of(ledger) - shared
-    assert tables >= {"account", "invoice", "listing", "payment"}
-    for table in tables:
-        for _, index, is_unique, *_ in connection.execute(f"PRAGMA index_list({table})"):
-            columns = [row[2] for row in connection.execute(f"PRAGMA index_info({index})")]
-            assert columns[0] == "account_id" or not is_unique, (table, columns)
-    for name, text in load_statements().items():
-        for joined in re.findall(r"JOIN (\w+) (\w+) ON (.*)", text):
-            assert joined[0] in shared or "account_id" in joined[2], (name, joined)
-
-
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """A ledger of a later release is not touched, and the message says what to do."""
     path = tmp_path / "ledger.db"

@@ -140,7 +140,7 @@ def _make_ready(books: Books, provider: Provider, account: Account, key: Billing
 
 def issue_batch(books: Books, provider_name: str, items: Sequence[BillingItem]) -> list[ItemReport]:
     """One transaction: accounts ascending, then one range of numbers for the plain invoices, then the rest one by one."""
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         provider = find_provider(tx, provider_name)
         waiting, reports = _ready_again(tx, books, provider, items)
         accounts = {account_id: lock_account(tx, account_id) for account_id in sorted({item.account_id for item in waiting})}

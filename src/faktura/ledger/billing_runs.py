@@ -71,7 +71,7 @@ def begin_run(books: Books, *, provider_id: int, is_dry_run: bool) -> BillingRun
 
 def receive_items(books: Books, run: BillingRun, items: Sequence[tuple[int, str]]) -> BillingRun:
     """Keep a part of a run's input: (position, JSON text). UploadLostError where what came before is gone."""
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         now_us = books.clock()
         current = _receiving(tx, run)
         received = replace(current, item_count=current.item_count + len(items), leased_until_us=now_us + RECEIVING_LEASE_US, updated_at_us=now_us)
@@ -188,7 +188,7 @@ def _issue(books: Books, run: BillingRun, lease: Lease, provider: str, items: Se
 
 
 def _issue_together(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         current = _advance(tx, books, run, lease, RunState.ISSUING)
         reports = issue_batch(joined(books, tx), provider, [_to_billing(item) for item in items])
         tx.runs.set_items(current, _outcomes(items, reports))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from faktura.domain.errors import FakturaError
+from faktura.domain.errors import FakturaError, LedgerInterruptedError, LedgerUncertainError
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 
@@ -50,8 +50,20 @@ def once(books: Books, *, provider_id: int, key: str | None, fingerprint: bytes,
 
     `act` gets books whose commands all run in one transaction, with the key and the answer. What it raises rolls
     everything back, the key too: a refusal may be tried again. Another call with the key waits for the first. Answers
-    are kept for good: one that expired could issue an invoice twice. KeyReusedError for another request's key.
+    are kept for good: one that expired could issue an invoice twice. A step that the database broke off is tried once more, and one that was lost while it was
+    committed where the key can tell what became of it. KeyReusedError for another request's key.
     """
+    try:
+        return _once(books, provider_id, key, fingerprint, act)
+    except LedgerInterruptedError:  # nothing of it was kept
+        pass
+    except LedgerUncertainError:
+        if key is None:
+            raise
+    return _once(books, provider_id, key, fingerprint, act)
+
+
+def _once(books: Books, provider_id: int, key: str | None, fingerprint: bytes, act: Callable[[Books], Answer]) -> tuple[Answer, bool]:
     with books.storage.writing() as tx:
         if key is None:
             return act(joined(books, tx)), False

@@ -67,7 +67,7 @@ def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, H
     references = list(dict.fromkeys(reference for reference, _ in pairs))
     if create_accounts:
         _create_accounts(books, provider_name, references)
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         provider = find_provider(tx, provider_name)
         ids = {reference: find_account(tx, provider, reference).id for reference in references}
         by_account: dict[int, list[Heard]] = defaultdict(list)

@@ -107,7 +107,7 @@ def write_batch(
     memo = {} if memo is None else memo
     if create_accounts:
         _create_accounts(books, provider, lines)
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         owner = find_provider(tx, provider)
         accounts = _lock_accounts(tx, owner, lines)
         history = _lock_series(tx, owner, memo)
@@ -135,7 +135,7 @@ def _create_accounts(books: Books, provider_name: str, lines: Sequence[PastLine]
         missing = [line for line in lines if (reference := reference_of(line)) is not None and tx.accounts.find(provider.id, reference) is None]
     if not missing:
         return
-    with books.storage.writing() as tx:
+    with books.storage.writing(bulk=True) as tx:
         history = open_history(tx, provider, create_accounts=True)
         for line in missing:
             document = examine(tx, books, provider, history, line).document

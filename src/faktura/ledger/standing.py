@@ -178,7 +178,7 @@ def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:
     """Render standings that an older release of the dialect made, a batch a transaction; returns how many."""
     done = 0
     while True:
-        with books.storage.writing() as tx:
+        with books.storage.writing(bulk=True) as tx:
             stale = tx.listings.stale(provider.id, dialect_version=books.dialects[provider.dialect].version, limit=batch_size)
             for account_id in sorted({account_id for account_id, _ in stale}):
                 tx.accounts.lock(account_id)

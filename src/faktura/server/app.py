@@ -52,7 +52,7 @@ class App:
             if self._settings.access_log:
                 self._record(request, Response(status, [], b""), (time.perf_counter_ns() - started) // 1000, size=size)
             return
-        response = self._probe(request) or await self._api.answer(request)
+        response = await self._probe(request) or await self._api.answer(request)
         headers = [*response.headers, (b"content-length", b"%d" % len(response.body)), (b"x-request-id", request.request_id)]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
@@ -66,14 +66,14 @@ class App:
         if self._worker is not None:
             self._worker.wake()
 
-    def _probe(self, request: Request) -> Response | None:
+    async def _probe(self, request: Request) -> Response | None:
         """`/healthz`: the process lives. `/readyz`: it can read its ledger."""
         if request.path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
             return None
         if request.path == "/healthz":
             return Response(200, _PLAIN, b'{"status":"ok"}')
         try:
-            self._books.storage.serving().providers.all()
+            await asyncio.to_thread(self._books.storage.serving().providers.all)
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
             return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
         return Response(200, _PLAIN, b'{"status":"ready"}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
+from faktura.domain.errors import LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.ports import Storage
 
@@ -14,7 +15,7 @@ _TOKENS_MAX = 10_000
 
 
 class Directory:
-    """Providers by id, token and host. A token's provider never changes; whether the token is still good, this does not say."""
+    """Providers by id, token and host. Safe for threads: what is known is replaced, never changed. A token's provider never changes; whether the token is still good, this does not say."""
 
     def __init__(self, storage: Storage, default_provider: str | None) -> None:
         self._storage = storage
@@ -51,9 +52,15 @@ class Directory:
         now = time.monotonic()
         if now - self._read_at < _FRESH_SECONDS and self._providers:
             return
-        self._providers = {provider.id: provider for provider in self._storage.serving().providers.all()}
-        self._hosts = {}
-        for provider in reversed(self._providers.values()):
-            names = [*provider.hosts, urlsplit(provider.public_url).netloc if provider.public_url else ""]
-            self._hosts.update({name.lower(): provider for name in names if name})
         self._read_at = now
+        try:
+            found = self._storage.serving().providers.all()
+        except LedgerError:
+            if not self._providers:
+                raise
+            return  # what was known lets a failure be told in its provider's words
+        hosts: dict[str, Provider] = {}
+        for provider in reversed(found):
+            names = [*provider.hosts, urlsplit(provider.public_url).netloc if provider.public_url else ""]
+            hosts.update({name.lower(): provider for name in names if name})
+        self._providers, self._hosts = {provider.id: provider for provider in found}, hosts

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
@@ -23,6 +25,8 @@ from faktura.server.request import Request
 
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
+_THREADS_MAX = 16
+"""Answers that are waited for at once; the others wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -47,6 +51,10 @@ class _Call:
     limit: Limit | None = None
 
 
+class _SearchError(Exception):
+    """The request is a search, which is not for the event loop."""
+
+
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
@@ -55,27 +63,42 @@ class ProviderApi:
         self._dialects = dialects
         self._directory = Directory(books.storage, settings.default_provider)
         self._limiter = RateLimiter()
+        self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
 
     async def answer(self, request: Request) -> Response:
-        """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words."""
+        """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words.
+
+        What a local ledger answers at once is answered here; what waits for a network, or may look at a whole account, in a thread.
+        """
+        response = None if self._books.storage.is_remote else self._answer(request, may_search=False)
+        if response is None:
+            response = await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._answer, request, may_search=True))
+        if response is None:
+            raise AssertionError("a search that may search is answered")
+        return response
+
+    def _answer(self, request: Request, *, may_search: bool) -> Response | None:
+        """The response; None, with nothing counted, for a search that must wait."""
         call = _Call(request)
         try:
             call.provider = self._directory.by_host(request.host)
             if call.provider is None:
                 return _empty_ledger()
             if request.token_hash is not None:
-                response = await self._answer_owner(call, request.token_hash)
+                response = self._answer_owner(call, request.token_hash, may_search=may_search)
                 if response is not None:
                     return response
             return self._answer_stranger(call, call.provider)
+        except _SearchError:
+            return None
         except LedgerError as error:
             return self._failed(call, ProblemKind.UNAVAILABLE, error)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake becomes a 500 and is logged
             return self._failed(call, ProblemKind.SERVER_ERROR, error)
 
-    async def _answer_owner(self, call: _Call, token_hash: bytes) -> Response | None:
+    def _answer_owner(self, call: _Call, token_hash: bytes, *, may_search: bool) -> Response | None:
         """The answer for a token, or None when it is none or no longer good."""
         owner = self._directory.by_token(token_hash)
         if owner is None:
@@ -84,8 +107,10 @@ class ProviderApi:
         provider, account_id = call.provider, call.account_id = owner
         dialect, request = self._dialects[provider.dialect], call.request
         query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        if isinstance(query, ListQuery) and query.search is not None and not may_search:
+            raise _SearchError
         now_us = time.time_ns() // 1000
-        served = await self._read(token_hash, query, now_us)
+        served = self._read(token_hash, query, now_us)
         if served is None:
             call.provider, call.account_id = stranger_provider, None
             return None
@@ -99,7 +124,7 @@ class ProviderApi:
         response.provider, response.account_id = provider.name, account_id
         return response
 
-    async def _read(self, token_hash: bytes, query: Query | Problem, now_us: int) -> ServedPage | None:
+    def _read(self, token_hash: bytes, query: Query | Problem, now_us: int) -> ServedPage | None:
         serving = self._books.storage.serving().serving
         if isinstance(query, GetQuery):
             return serving.single(token_hash, now_us=now_us, wire_id=query.wire_id)
@@ -108,11 +133,7 @@ class ProviderApi:
         skip = (query.page - 1) * query.limit
         if query.search is None:
             return serving.page(token_hash, now_us=now_us, skip=skip, size=query.limit)
-        # A search may look at a whole account: not in the event loop.
-        return await asyncio.to_thread(self._search, token_hash, query.search, now_us, skip, query.limit)
-
-    def _search(self, token_hash: bytes, text: str, now_us: int, skip: int, size: int) -> ServedPage | None:
-        return self._books.storage.serving().serving.search(token_hash, now_us=now_us, text=text, skip=skip, size=size)
+        return serving.search(token_hash, now_us=now_us, text=query.search, skip=skip, size=query.limit)
 
     def _render(self, call: _Call, provider: Provider, dialect: WireDialect, query: Query | Problem, *, served: ServedPage) -> Response:
         limit = call.limit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from math import ceil
+from threading import Lock
 
 from faktura.dialects.base import Limit
 
@@ -12,13 +13,18 @@ _CALLERS_MAX = 20_000
 
 
 class RateLimiter:
-    """Counts requests of callers; not for threads."""
+    """Counts requests of callers. Safe for threads."""
 
     def __init__(self) -> None:
         self._windows: dict[Hashable, tuple[float, int]] = {}
+        self._lock = Lock()
 
     def count(self, caller: Hashable, *, limit: int, window_seconds: int, now: float) -> Limit:
         """Count one request at `now` (unix seconds) and say where the caller stands; `retry_after_seconds` is set when it is too many."""
+        with self._lock:
+            return self._count(caller, limit, window_seconds, now)
+
+    def _count(self, caller: Hashable, limit: int, window_seconds: int, now: float) -> Limit:
         ends_at, used = self._windows.get(caller, (0.0, 0))
         if now >= ends_at:
             if len(self._windows) >= _CALLERS_MAX:

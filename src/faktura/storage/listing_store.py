@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from faktura.domain.provider import Token
 from faktura.ledger.listing_ports import ListingRow, ListKey, ServedPage
@@ -101,7 +102,7 @@ class ServingRows:
             account_id=account_id,
             revision=revision,
             total=last_ordinal - first_ordinal + 1,
-            rows=[(row[5], row[6], row[7]) for row in rows if row[7] is not None],
+            rows=[(row[5], row[6], row[7]) for row in sorted(rows, key=itemgetter(8), reverse=True)] if rows[0][8] is not None else [],
         )
 
     def search(self, token_hash: bytes, *, now_us: int, text: str, skip: int, size: int) -> ServedPage | None:

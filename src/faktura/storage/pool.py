@@ -19,19 +19,19 @@ from faktura.domain.errors import LedgerAwayError, LedgerBusyError
 
 Connection = psycopg.Connection[Any]
 
-_AWAY_SECONDS = 0.2
+_AWAY_NS = 200_000_000
 """After a connection failed others are not tried for so long: many callers must not wait for the same silence."""
 
 
 class Pool:
     """At most `size` connections. Safe for threads."""
 
-    def __init__(self, connect: Callable[[], Connection], *, size: int, seconds: float) -> None:
+    def __init__(self, connect: Callable[[], Connection], *, size: int, seconds: int) -> None:
         self._connect = connect
         self._seconds = seconds
         self._slots = threading.BoundedSemaphore(size)
         self._idle: list[Connection] = []
-        self._away: tuple[float, str] = (0.0, "")
+        self._away: tuple[int, str] = (0, "")
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -47,10 +47,7 @@ class Pool:
         if not self._slots.acquire(timeout=self._seconds):
             raise LedgerBusyError("all connections to the database are in use; nothing was written, try again")
         try:
-            try:
-                return self._idle.pop()
-            except IndexError:
-                return self._made()
+            return self._kept() or self._made()
         except BaseException:
             self._slots.release()
             raise
@@ -67,19 +64,23 @@ class Pool:
 
     def forget(self) -> None:
         """Close all that nobody uses: after one was lost, those of its age are lost too."""
-        while self._idle:
-            try:
-                self._idle.pop().close()
-            except IndexError:
-                return
+        while connection := self._kept():
+            connection.close()
+
+    def _kept(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread may take the last
+            return None
 
     def _made(self) -> Connection:
         until, reason = self._away
-        if time.monotonic() < until:
+        if time.monotonic_ns() < until:
             raise LedgerAwayError(reason)
         try:
             return self._connect()
         except psycopg.OperationalError as error:
-            reason = f"the database cannot be reached ({str(error).strip()}); nothing was written"
-            self._away = (time.monotonic() + _AWAY_SECONDS, reason)
+            said = str(error).strip().splitlines()
+            reason = f"the database cannot be reached ({said[0] if said else 'it says nothing'}); nothing was written"
+            self._away = (time.monotonic_ns() + _AWAY_NS, reason)
             raise LedgerAwayError(reason) from error

@@ -434,12 +434,15 @@ WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version ORDE
 
 -- name: serve_list
 -- The hot statement: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
-SELECT a.provider_id, a.account_id, a.first_ordinal, a.last_ordinal, a.revision, l.dialect_version, l.item, l.invoice_id
-FROM token t
-JOIN account a ON a.account_id = t.account_id
-LEFT JOIN listing l ON l.account_id = a.account_id AND l.ordinal <= a.last_ordinal - :skip AND l.ordinal > a.last_ordinal - :skip - :size
-WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
-ORDER BY l.ordinal DESC;
+-- The ends are computed first: below row-level security an index is walked only along plain comparisons. Rows come unsorted.
+WITH owner AS MATERIALIZED (
+  SELECT a.provider_id, a.account_id, a.first_ordinal, a.last_ordinal, a.revision,
+    a.last_ordinal - :skip AS newest, a.last_ordinal - :skip - :size AS too_old
+  FROM token t JOIN account a ON a.account_id = t.account_id
+  WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+)
+SELECT o.provider_id, o.account_id, o.first_ordinal, o.last_ordinal, o.revision, l.dialect_version, l.item, l.invoice_id, l.ordinal
+FROM owner o LEFT JOIN listing l ON l.account_id = o.account_id AND l.ordinal <= o.newest AND l.ordinal > o.too_old;
 
 -- name: serve_search
 -- Each row carries the exact total; the pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.

@@ -19,7 +19,7 @@ from faktura.domain.errors import LedgerBusyError
 from faktura.storage.driver import Driver
 
 MEMBERS_MAX = 64
-GROUP_SECONDS_MAX = 0.02
+GROUP_NS_MAX = 20_000_000
 """A group takes no further writer after this: nobody waits long for the commit that is also theirs."""
 
 
@@ -49,13 +49,13 @@ class _Waiter:
 @dataclass(slots=True)
 class _Group:
     transaction: OpenTransaction
-    began: float = field(default_factory=time.monotonic)
+    began_ns: int = field(default_factory=time.monotonic_ns)
     members: int = 0
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
     def is_full(self) -> bool:
-        return self.members >= MEMBERS_MAX or time.monotonic() - self.began >= GROUP_SECONDS_MAX
+        return self.members >= MEMBERS_MAX or time.monotonic_ns() - self.began_ns >= GROUP_NS_MAX
 
     def wait(self) -> None:
         self.done.wait()
@@ -66,7 +66,7 @@ class _Group:
 class Turns:
     """The writers of one process, first come first served."""
 
-    def __init__(self, begin: Callable[[], OpenTransaction], *, seconds: float) -> None:
+    def __init__(self, begin: Callable[[], OpenTransaction], *, seconds: int) -> None:
         self._begin = begin
         self._seconds = seconds
         self._mutex = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Callable
@@ -125,14 +126,14 @@ def etag_of(value: object) -> str:
     return f'"{hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:32]}"'
 
 
-def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
     if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
         return
     books: Books = connection.app.state.books
     hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
     now_us = books.clock()
-    token = None if hashed is None else books.storage.serving().serving.manager(hashed, now_us=now_us)
+    token = None if hashed is None else await _find_token(books, hashed, now_us)
     if token is None or hashed is None:
         raise UnauthorizedError
     if not {handler.opt["scope"], "admin"} & set(token.scopes):
@@ -140,6 +141,12 @@ def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     connection.app.state.used(hashed, now_us)
     connection.scope["user"] = token
     _check_query(connection, handler)
+
+
+async def _find_token(books: Books, hashed: bytes, now_us: int) -> Token | None:
+    if books.storage.is_remote:
+        return await asyncio.to_thread(lambda: books.storage.serving().serving.manager(hashed, now_us=now_us))
+    return books.storage.serving().serving.manager(hashed, now_us=now_us)
 
 
 def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:

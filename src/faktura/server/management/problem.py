@@ -18,6 +18,7 @@ from faktura.domain.errors import (
     Fault,
     InputError,
     InvalidDocumentError,
+    LedgerAwayError,
     LedgerBusyError,
     LedgerError,
     NotFoundError,
@@ -118,8 +119,8 @@ _STATUS: tuple[tuple[type[FakturaError], int], ...] = (
 )
 """The one table from errors to HTTP; the first that fits."""
 
-_OWN_WORDS = {UnauthorizedError, ForbiddenError, NotFoundError}
-"""Their detail is the class's own, so that it never says what was asked for."""
+_OWN_WORDS = {UnauthorizedError, ForbiddenError, NotFoundError, LedgerAwayError}
+"""Their detail is the class's own, so that it never says what was asked for, or where the database is."""
 
 
 def of_error(request: Request[Any, Any, Any], error: FakturaError) -> Response[bytes]:
