@@ -4,14 +4,19 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PORT ?= 8000
 DATA ?= faktura-demo
+KILLS ?= 1000
 
-.PHONY: demo test check lock clean
+.PHONY: demo test soak check lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/faktura demo --port $(PORT) --data $(DATA)
 
 test: $(VENV)/installed-dev check
 	$(BIN)/python -m pytest -n 2 -q
+
+# Kill servers, commands and PostgreSQL under load, KILLS times on each engine; some twenty minutes each for a thousand.
+soak: $(VENV)/installed-dev
+	$(BIN)/python -m tests.crash.soak --kills $(KILLS)
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
