@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faktura.config import Settings
+from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import WireDialect
 from faktura.dialects.checkdomain import Checkdomain
 from faktura.dialects.vpsbg import Vpsbg
@@ -37,7 +37,7 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
 
     SchemaError where its schema is not this release's; SettingError where there is none and none is to be created.
     """
-    storage = storage_of(settings, create=create)
+    storage = _storage(settings, create=create)
     try:
         version, newest = storage.version(), load_migrations()[-1].version
         check_version(version)
@@ -53,7 +53,7 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
 
 def migrate(settings: Settings) -> list[str]:
     """Bring the ledger to this release's schema and renderings; what was done, a line each."""
-    storage = storage_of(settings, create=True)
+    storage = _storage(settings, create=True)
     try:
         done = [_title(migration) for migration in storage.migrate()]
         books = Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor)
@@ -73,7 +73,7 @@ def plan(settings: Settings) -> list[str]:
     url, path = settings.database.url, Path(settings.database.path)
     if url is None and path.parent.is_dir() and not path.exists():
         return [_title(migration) for migration in load_migrations()]
-    storage = storage_of(settings, create=False)
+    storage = _storage(settings, create=False)
     try:
         version = storage.version()
         check_version(version)
@@ -114,8 +114,12 @@ def default_series(dialect: WireDialect, *, is_test: bool = False) -> tuple[Seri
     )
 
 
-def storage_of(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlStorage:
-    """The storage of a ledger; whoever asked closes it. SettingError where there is none and none is to be created."""
+def open_storage(database: DatabaseUrl, *, create: bool = False) -> SqliteStorage | PostgresqlStorage:
+    """What keeps the ledger that a URL names, of whatever schema; whoever opens it closes it. SettingError where there is none."""
+    return _storage(Settings(database=database), create=create)
+
+
+def _storage(settings: Settings, *, create: bool) -> SqliteStorage | PostgresqlStorage:
     if settings.database.url is not None:
         from faktura.storage.postgresql import PostgresqlStorage as Opened  # noqa: PLC0415 - the driver loads where it is used
 

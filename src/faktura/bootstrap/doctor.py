@@ -11,7 +11,7 @@ from importlib.metadata import version
 from itertools import islice
 
 from faktura import __version__
-from faktura.bootstrap.books import DIALECTS, now_us, storage_of
+from faktura.bootstrap.books import DIALECTS, now_us, open_storage
 from faktura.config import NAMES, Settings, masked, read_settings
 from faktura.domain.calendar import MICROSECONDS, instant_text
 from faktura.domain.errors import FakturaError, SettingError
@@ -40,7 +40,7 @@ def examine(environment: Mapping[str, str], *, full: bool = False) -> Iterator[C
         return
     yield from _settings(settings)
     try:
-        storage = storage_of(settings, create=False)
+        storage = open_storage(settings.database)
     except FakturaError as error:
         yield fault("ledger", str(error), "name another with FAKTURA_DATABASE, or make it")
         return
