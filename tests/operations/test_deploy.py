@@ -14,7 +14,7 @@ import pytest
 import typer
 import yaml
 from psycopg.conninfo import conninfo_to_dict
-from tests.postgresql import server
+from tests.postgresql import database_at, server
 
 from faktura.bootstrap.doctor import examine
 from faktura.cli.app import app
@@ -103,6 +103,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 def test_the_roles_are_enough_and_no_more(tmp_path: Path) -> None:
     """The statements that make the roles suffice to migrate and serve, and the doctor finds both walls up and nothing wrong with the role."""
+    database_at("roles")  # other tests' owner makes the reader, which belongs to the whole server
     (statements,) = re.findall(r"<<'SQL'\n(.*)\nSQL\n", text("postgresql-roles.sh"), re.DOTALL)
     names = {"faktura_owner": "deployed_owner", "faktura_server": "deployed_server", "DATABASE faktura": "DATABASE deployed"}
     for name, ours in names.items():
