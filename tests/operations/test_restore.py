@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -299,3 +302,37 @@ def test_the_newest_schema_is_the_restored_one(place: Place) -> None:
     Terminal(place.ledger).ok("restore", place.backup)
     assert Terminal(place.ledger).ok("migrate").out == "nothing to do\n"
     assert select(place.ledger, "SELECT MAX(version) FROM schema_migration") == [(NEWEST,)]
+
+
+KILLED = """
+import os, signal, sys
+from faktura.bootstrap.backups import restore
+from faktura.config import read_settings
+from faktura.storage import backup
+from pathlib import Path
+
+owner, _, name = sys.argv[2].rpartition(".")
+owner = os if owner == "os" else backup
+act = getattr(owner, name)
+
+def dying(*arguments, **options):
+    act(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(owner, name, dying)
+restore(read_settings(os.environ), Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_restore_leaves_the_old_ledger_or_the_new_one(place: Place) -> None:
+    """SIGKILL at any step: a whole ledger stands in its place, and restore can be run again."""
+    for step in ("fetch", "check_integrity", "_let_alike", "_fold", "os.link", "_exchange"):
+        done = subprocess.run([sys.executable, "-c", KILLED, str(place.backup), step], env=os.environ | {"FAKTURA_DATABASE": place.url}, check=False)
+        assert done.returncode == -signal.SIGKILL, step
+        assert Terminal(place.ledger).ok("verify").out == "the ledger is whole\n"
+        assert ("after" in references(place.ledger)) is (step != "_exchange")
+    go_on(place.url, "after all")
+    said = Terminal(place.ledger).ok("restore", place.backup, "--json").json()
+    assert "after all" in references(Path(said["kept"]))
+    assert references(place.ledger) == references(place.backup)
+    assert ".ledger.db.part" not in place.others()

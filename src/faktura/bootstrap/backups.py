@@ -126,7 +126,7 @@ def restore(settings: Settings, file: Path, *, with_checksum: bool = True) -> Re
             staged = aside / "ledger.db"
             _stage(settings, file, staged, manifest)
             found = add_up(DatabaseUrl(path=str(staged)))
-            mark = f"before-restore-{to_datetime(now_us()):%Y%m%dT%H%M%SZ}"
+            mark = f"before-restore-{to_datetime(now_us()):%Y%m%dT%H%M%S.%fZ}"
             return Restored(ledger=found, manifest=manifest, kept=files.put_in_place(staged, path, mark=mark))
 
 

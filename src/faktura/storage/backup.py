@@ -259,8 +259,8 @@ def _fold(connection: sqlite3.Connection | None, path: Path, mark: str) -> bool:
     if connection is None:
         _set_aside(path, mark)
         return False
-    was_logged = bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
     try:
+        was_logged = bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
         connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.DatabaseError as error:
         if not _is_damage(error):
