@@ -58,9 +58,11 @@ def make_copy(source: Path, path: Path) -> None:
 Where = Books | Path
 """An open ledger, or the path that its database stands for."""
 Row = dict[str, Any]
+Run = Callable[..., list[Row]]
+"""Runs SQL with `?` for values; its rows."""
 _TABLES = {
     "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1",
-    "postgresql": "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1",
+    "postgresql": "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1",
 }
 
 
@@ -70,7 +72,7 @@ def _owner_url(where: Where) -> str | None:
 
 
 @contextmanager
-def below(where: Where, *, is_read: bool = False) -> Iterator[Callable[..., list[Row]]]:
+def below(where: Where, *, is_read: bool = False) -> Iterator[Run]:
     """Runs SQL with `?` for values, past the ledger; its rows. Committed at the end at the latest."""
     if _owner_url(where) is not None:
         with _opened(where, is_read=is_read) as connection:
@@ -105,13 +107,18 @@ def execute(where: Where, sql: str, values: Sequence[object] = ()) -> list[Row]:
 
 def tables(where: Where) -> list[str]:
     """Every table."""
-    return [row["name"] for row in execute(where, _TABLES["postgresql" if _owner_url(where) else "sqlite"])]
+    with below(where, is_read=True) as run:
+        return [row["name"] for row in run(_tables_of(where))]
+
+
+def _tables_of(where: Where) -> str:
+    return _TABLES["postgresql" if _owner_url(where) else "sqlite"]
 
 
 def dump(where: Where, *, but: Sequence[str] = ()) -> list[str]:
     """Everything stored, to show that nothing changed."""
-    names = tables(where)
     with below(where, is_read=True) as run:
+        names = [row["name"] for row in run(_tables_of(where))]
         return sorted(f"{table} {row}" for table in names if table not in but for row in run(f"SELECT * FROM {table}"))
 
 

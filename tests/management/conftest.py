@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import open_ledger, serving
-from tests.database import make_copy
+from tests.database import below, make_copy, tables
 from tests.management.site import Operation, Site, Wire, operations_of
 
 from faktura.bootstrap.books import open_books
@@ -70,8 +70,8 @@ def run_site(engine: str, furnished: tuple[Path, dict[str, str]], operations: Ma
     def start() -> Iterator[Site]:
         path = tmp_path_factory.mktemp("site") / "ledger.db"
         make_copy(original, path)
-        with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire:
-            yield Site(wire, path, tokens, operations, served.process.pid)
+        with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire, below(path) as run:
+            yield Site(wire, path, tokens, operations, served.process.pid, run, tables(path))
 
     return start
 

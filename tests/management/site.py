@@ -6,13 +6,13 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tests.database import below, tables
+from tests.database import Run
 
 SECONDS_MAX = 30
 """How long a test waits for an answer before it fails."""
@@ -199,7 +199,10 @@ class Site:
     path: Path
     tokens: Mapping[str, str]
     operations: Mapping[str, Operation]
-    pid: int = 0
+    pid: int
+    run: Run
+    """Runs SQL past the server."""
+    tables: Sequence[str]
 
     def api(self, name: str | None = "alpha") -> Api:
         """The API with a token of that name."""
@@ -207,9 +210,7 @@ class Site:
 
     def dump(self) -> Dump:
         """All that the ledger holds, but when tokens were last used."""
-        names = tables(self.path)
-        with below(self.path, is_read=True) as run:
-            return {table: _values(table, run(f"SELECT * FROM {table}")) for table in names}
+        return {table: _values(table, self.run(f"SELECT * FROM {table}")) for table in self.tables}
 
 
 def _values(table: str, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
