@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from faktura.ledger.ports import Books
 from faktura.storage.facts import drop_wall
 from faktura.storage.postgresql import PostgresqlStorage, _rows
 from faktura.storage.postgresql_schema import lower_wall
-from faktura.storage.sqlite import SqliteStorage
 
 sqlite_only = pytest.mark.only("sqlite")
 """For tests that look at plans or files of SQLite."""
@@ -41,44 +41,90 @@ def database_environment(path: Path | str) -> dict[str, str]:
     return {"FAKTURA_DATABASE": at.url or f"sqlite:///{path}", "FAKTURA_MIGRATION_DATABASE": at.migration_url or ""}
 
 
-def execute(books: Books, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-    """Run SQL with `?` for values, past the ledger, and commit; its rows."""
-    storage, is_read = books.storage, sql.startswith("SELECT")
-    if isinstance(storage, PostgresqlStorage):  # the owner connects anew for each statement
-        opened = storage.connection() if is_read else psycopg.connect(storage._migration_url, autocommit=True, row_factory=_rows)
-        with opened as connection:
-            cursor = connection.execute(sql.replace("?", "%s"), tuple(values))
-            return [dict(zip(row.keys(), row, strict=True)) for row in cursor.fetchall()] if cursor.description else []
-    assert isinstance(storage, SqliteStorage)
-    with storage.reading() if is_read else storage.writing() as tx:
-        connection = tx.listings._driver._connection  # type: ignore[attr-defined]
-        return [dict(row) for row in connection.execute(sql, values).fetchall()]
+def make_blank(path: Path) -> None:
+    """Let there be no ledger yet: no file, or a PostgreSQL database without a schema."""
+    if _engine == "postgresql":
+        postgresql.make_blank(str(path))
 
 
-def tables(books: Books) -> list[str]:
-    """Every table."""
-    if isinstance(books.storage, PostgresqlStorage):
-        found = execute(books, "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1")
+def make_copy(source: Path, path: Path) -> None:
+    """Copy a ledger that nobody has open."""
+    if _engine == "sqlite":
+        shutil.copyfile(source, path)
     else:
-        found = execute(books, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")
-    return [row["name"] for row in found]
+        postgresql.make_copy(str(source), str(path))
 
 
-def dump(books: Books, *, but: Sequence[str] = ()) -> list[str]:
+Where = Books | Path
+"""An open ledger, or the path that its database stands for."""
+Row = dict[str, Any]
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1",
+    "postgresql": "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1",
+}
+
+
+def _owner_url(where: Where) -> str | None:
+    """Where the owner of a PostgreSQL ledger reaches it."""
+    return database_at(where).migration_url if isinstance(where, Path) else getattr(where.storage, "_migration_url", None)
+
+
+@contextmanager
+def below(where: Where, *, is_read: bool = False) -> Iterator[Callable[..., list[Row]]]:
+    """Runs SQL with `?` for values, past the ledger; its rows. Committed at the end at the latest."""
+    if _owner_url(where) is not None:
+        with _opened(where, is_read=is_read) as connection:
+
+            def run(sql: str, values: Sequence[object] = ()) -> list[Row]:
+                cursor = connection.execute(sql.replace("?", "%s"), tuple(values)) if values else connection.execute(sql)
+                return [dict(zip(row.keys(), row, strict=True)) for row in cursor.fetchall()] if cursor.description else []
+
+            yield run
+    elif isinstance(where, Path):
+        with closing(sqlite3.connect(where)) as file, file:
+            file.row_factory = sqlite3.Row
+            yield lambda sql, values=(): [dict(row) for row in file.execute(sql, values).fetchall()]
+    else:
+        with where.storage.reading() if is_read else where.storage.writing() as tx:
+            inner = tx.listings._driver._connection  # type: ignore[attr-defined]
+            yield lambda sql, values=(): [dict(row) for row in inner.execute(sql, values).fetchall()]
+
+
+def _opened(where: Where, *, is_read: bool) -> AbstractContextManager[Any]:
+    """What a ledger that is open has open already, where only a look is wanted; otherwise the owner connects anew."""
+    if is_read and isinstance(where, Books) and isinstance(where.storage, PostgresqlStorage):
+        return where.storage.connection()
+    return psycopg.connect(str(_owner_url(where)), autocommit=True, row_factory=_rows)
+
+
+def execute(where: Where, sql: str, values: Sequence[object] = ()) -> list[Row]:
+    """Run SQL with `?` for values, past the ledger, and commit; its rows."""
+    with below(where, is_read=sql.startswith("SELECT")) as run:
+        return run(sql, values)
+
+
+def tables(where: Where) -> list[str]:
+    """Every table."""
+    return [row["name"] for row in execute(where, _TABLES["postgresql" if _owner_url(where) else "sqlite"])]
+
+
+def dump(where: Where, *, but: Sequence[str] = ()) -> list[str]:
     """Everything stored, to show that nothing changed."""
-    return sorted(f"{table} {row}" for table in tables(books) if table not in but for row in execute(books, f"SELECT * FROM {table}"))
+    names = tables(where)
+    with below(where, is_read=True) as run:
+        return sorted(f"{table} {row}" for table in names if table not in but for row in run(f"SELECT * FROM {table}"))
 
 
-def unguard(books: Books) -> None:
+def unguard(where: Where) -> None:
     """Take the second wall down, for tests that change facts behind the ledger's back."""
-    storage = books.storage
-    if isinstance(storage, PostgresqlStorage):
-        with psycopg.connect(storage._migration_url, autocommit=True) as connection:
+    url = _owner_url(where)
+    if url is not None:
+        with psycopg.connect(url, autocommit=True) as connection:
             lower_wall(connection)
         return
-    assert isinstance(storage, SqliteStorage)
-    for statement in drop_wall():
-        execute(books, statement)
+    with below(where) as run:
+        for statement in drop_wall():
+            run(statement)
 
 
 @contextmanager

@@ -42,25 +42,48 @@ OWNER, SERVER = "faktura_owner", "faktura_server"
 """Who migrates, and who serves: tests work as neither owner nor superuser."""
 _KEPT_MAX = 40
 _made: OrderedDict[str, str] = OrderedDict()
+_lasting: set[str] = set()
 
 
 def database_at(path: str) -> DatabaseUrl:
     """The database that stands for a path, made the first time; `:memory:` is a new one each time.
 
-    Each is some megabytes: of those that nobody has open, only the newest are kept.
+    Each is some megabytes: of those that nobody has open, only those used last are kept.
     """
-    mark = secrets.token_hex(10) if path == ":memory:" else hashlib.sha256(f"{os.getpid()} {path}".encode()).hexdigest()[:20]
+    mark = secrets.token_hex(10) if path == ":memory:" else _mark(path)
     if mark not in _made:
-        template = _template()
-        with psycopg.connect(server(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE t{mark} TEMPLATE {template} OWNER {OWNER}")
-            _made[mark] = f"t{mark}"
-            _drop_old(connection)
+        _make(mark, _template())
+    _made.move_to_end(mark)
     return _url(_made[mark])
+
+
+def make_blank(path: str) -> None:
+    """Let the database that stands for a path be one without a schema."""
+    _template()  # makes the roles
+    _make(_mark(path), "template1")
+
+
+def make_copy(source: str, path: str) -> None:
+    """Let the database that stands for a path be a copy of another's, which nobody may have open; that one is kept to the end."""
+    _lasting.add(_mark(source))
+    _make(_mark(path), _made[_mark(source)])
+
+
+def _mark(path: str) -> str:
+    return hashlib.sha256(f"{os.getpid()} {path}".encode()).hexdigest()[:20]
+
+
+def _make(mark: str, template: str) -> None:
+    with psycopg.connect(server(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE t{mark} TEMPLATE {template} OWNER {OWNER}")
+        _made[mark] = f"t{mark}"
+        _drop_old(connection)
 
 
 def _drop_old(connection: psycopg.Connection[Any]) -> None:
     for mark in list(_made)[:-_KEPT_MAX]:
+        if mark in _lasting:
+            continue
         try:
             connection.execute(f"DROP DATABASE {_made[mark]}")
         except psycopg.errors.ObjectInUse:

@@ -6,11 +6,24 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from faktura.domain.errors import SettingError
 
 _PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=[?&]password=)[^&]*")
+NAMES = (
+    "FAKTURA_DATABASE",
+    "FAKTURA_MIGRATION_DATABASE",
+    "FAKTURA_TRUSTED_PROXIES",
+    "FAKTURA_DEFAULT_PROVIDER",
+    "FAKTURA_ACCESS_LOG",
+    "FAKTURA_BILLING_LEASE_SECONDS",
+    "FAKTURA_ACTOR",
+    "FAKTURA_METRICS_PORT",
+    "FAKTURA_METRICS_HOST",
+)
+"""Every variable that is read."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -32,6 +45,11 @@ class DatabaseUrl:
         """The ledger's place, without a password."""
         return self.path if self.url is None else _PASSWORD.sub("…", self.url)
 
+    @property
+    def scratch_folder(self) -> Path | None:
+        """Where an import sorts what it reads: beside SQLite's file, where there is room; None, the system's temporary folder, for a server."""
+        return Path(self.path).parent if self.url is None else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -47,6 +65,9 @@ class Settings:
     """How long a billing run is left alone after its server last made progress with it."""
     actor: str = "operator"
     """Who the journal says did what commands do."""
+    metrics_port: int | None = None
+    """Where Prometheus may ask; nowhere for None, any free port for 0."""
+    metrics_host: str = "127.0.0.1"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -58,6 +79,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         access_log=_switch("FAKTURA_ACCESS_LOG", environment.get("FAKTURA_ACCESS_LOG") or "on"),
         billing_lease_seconds=_seconds("FAKTURA_BILLING_LEASE_SECONDS", environment.get("FAKTURA_BILLING_LEASE_SECONDS") or "60"),
         actor=environment.get("FAKTURA_ACTOR") or environment.get("USER") or "operator",
+        metrics_port=_port("FAKTURA_METRICS_PORT", environment.get("FAKTURA_METRICS_PORT") or ""),
+        metrics_host=environment.get("FAKTURA_METRICS_HOST") or "127.0.0.1",
     )
 
 
@@ -91,6 +114,11 @@ def parse_database_url(url: str) -> DatabaseUrl:
     return DatabaseUrl(path=unquote(parts.path.removeprefix("/")), page_count_max=int(pages) if pages else None)
 
 
+def masked(text: str) -> str:
+    """A setting as it may be shown: without a password."""
+    return _PASSWORD.sub("…", text) if "://" in text else text
+
+
 def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
@@ -102,6 +130,15 @@ def _network(text: str) -> Network:
 def _seconds(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):  # noqa: PLR2004 - a day has five digits
         message = f"{name} must be a number of seconds, not {text!r}"
+        raise SettingError(message)
+    return int(text)
+
+
+def _port(name: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 2**16):  # noqa: PLR2004 - 65535 has five digits
+        message = f"{name} must be a port, 0 for any that is free, not {text!r}"
         raise SettingError(message)
     return int(text)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import traceback
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+from tests import database
 
 from faktura.cli.app import run
 
@@ -49,6 +50,7 @@ class Terminal:
     """A ledger's command line."""
 
     database: Path
+    """Which its database stands for: the file itself, or a PostgreSQL database of its own."""
 
     def __call__(self, *arguments: object, stdin: bytes = b"", **environment: str) -> Said:
         """Run a command here, with streams that encode as a terminal's do; a crash ends as Python ends it."""
@@ -80,17 +82,15 @@ class Terminal:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def _environment(self, environment: dict[str, str]) -> dict[str, str]:
-        return {"FAKTURA_DATABASE": f"sqlite:///{self.database}", **environment}
+        return {**database.database_environment(self.database), **environment}
 
     def dump(self, *, without: str | None = None) -> list[str]:
-        """Everything the ledger holds, as SQL; perhaps without a table's rows."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return [line for line in connection.iterdump() if without is None or not line.startswith(f'INSERT INTO "{without}"')]
+        """Everything the ledger holds; perhaps without a table's rows."""
+        return database.dump(self.database, but=() if without is None else (without,))
 
     def select(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows of the ledger's file."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(sql, parameters).fetchall()
+        """Rows of the ledger; `?` stands for a value."""
+        return [tuple(row.values()) for row in database.execute(self.database, sql, parameters)]
 
 
 def _ended() -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 from tests.cli.terminal import Terminal
-from tests.tamper import unguard
+from tests.database import execute, unguard
 
 
 def item(product: str, **document: Any) -> str:
@@ -40,14 +39,12 @@ def test_a_file_that_is_not_there(shop: Terminal) -> None:
 
 
 def test_verify_names_what_was_changed(shop: Terminal, tmp_path: Path) -> None:
-    """A number changed in the file is the first finding, exit code 1; --all names them all, --json for programs."""
+    """A number changed in the database is the first finding, exit code 1; --all names them all, --json for programs."""
     file = tmp_path / "run.jsonl"
     file.write_text(item("VPS"))
     shop.ok("bill", file, "--provider", "vps")
-    with sqlite3.connect(shop.database) as connection:
-        unguard(connection)
-        connection.execute("UPDATE invoice SET number = '0000000009'")
-    connection.close()
+    unguard(shop.database)
+    execute(shop.database, "UPDATE invoice SET number = '0000000009'")
     said = shop("verify")
     assert said.code == 1
     assert len(said.out.splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,12 @@ from tests.cli.terminal import Terminal
 from faktura.cli.app import app
 
 TREE: Any = typer.main.get_command(app)
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    """A terminal that asks no ledger for anything."""
+    return Terminal(Path("nowhere.db"))
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -104,8 +111,8 @@ def test_a_usage_error_is_exit_code_2(shop: Terminal, words: str) -> None:
     assert "Traceback" not in said.err
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_told(terminal: Terminal) -> None:
     """--version says the name and the version, and needs no ledger."""
-    said = Terminal(None)("--version")  # type: ignore[arg-type]
+    said = terminal("--version")
     assert said.code == 0
     assert re.fullmatch(r"faktura \d+\.\d+\S*\n", said.out)

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.database import database_environment
 
 LONG = "Servicios de alojamiento 'administrado' [bold]ÄÖ№[/] " + "x" * 150
 
@@ -85,7 +86,7 @@ def test_a_closed_pipe_is_no_traceback(shop: Terminal, words: str) -> None:
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            env=os.environ | {"FAKTURA_DATABASE": f"sqlite:///{shop.database}"},
+            env=os.environ | database_environment(shop.database),
         )
     finally:
         os.close(writer)
@@ -105,7 +106,7 @@ def test_the_reader_of_a_long_list_may_leave(shop: Terminal) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"FAKTURA_DATABASE": f"sqlite:///{shop.database}"},
+        env=os.environ | database_environment(shop.database),
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.database import dump, execute, sqlite_only
 
 SELLER = ("--seller-name", "S")
 BIG = str(10**22)
@@ -148,10 +147,11 @@ def test_an_import_that_cannot_begin_is_refused(shop: Terminal, monkeypatch: pyt
     assert shop.dump() == before
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("postgresql://localhost/x", "must be sqlite:///PATH"),
+        ("mysql://localhost/x", "must be sqlite:///PATH"),
         ("ledger.db", "must be sqlite:///PATH"),
         ("sqlite://", "must be sqlite:///PATH"),
         ("sqlite://host/x", "must be sqlite:///PATH"),
@@ -164,13 +164,35 @@ def test_an_import_that_cannot_begin_is_refused(shop: Terminal, monkeypatch: pyt
         ("sqlite:///%00", "sqlite:///"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_named(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, url: str, reason: str) -> None:
+def test_a_file_that_cannot_be_used_is_named(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, url: str, reason: str) -> None:
     """FAKTURA_DATABASE that is no URL of ours, or names nothing: every reading command says so in one line, and makes no file."""
     monkeypatch.chdir(terminal.database.parent)
     assert reason in terminal("provider", "list", FAKTURA_DATABASE=url).refused()
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.only("postgresql")
+@pytest.mark.parametrize("words", [("provider", "list"), ("migrate",), ("provider", "add", "vps", "--dialect", "vpsbg", *SELLER)], ids=" ".join)
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://127.0.0.1:9/x", "the database cannot be reached"),
+        ("postgresql://127.0.0.1:9,127.0.0.1:10/x", "the database cannot be reached"),
+        ("postgresql:///x?host=/nowhere", "the database cannot be reached"),
+        ("postgresql://[", "FAKTURA_DATABASE"),
+        ("postgresql://localhost:port/x", "port"),
+        ("postgresql://localhost/x?nonsense=1", "FAKTURA_DATABASE"),
+        ("postgresql://u:secret%zz@localhost/x", "FAKTURA_DATABASE"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_named(terminal: Terminal, url: str, reason: str, words: tuple[str, ...]) -> None:
+    """A PostgreSQL URL that is none, or where nobody listens: one line that says so, without its password."""
+    said = terminal(*words, FAKTURA_DATABASE=url, FAKTURA_MIGRATION_DATABASE="").refused()
+    assert reason in said
+    assert "secret" not in said
+
+
+@sqlite_only
 @pytest.mark.parametrize("url", ["sqlite:///missing/ledger.db", "sqlite:///.", "sqlite:///%00"])
 @pytest.mark.parametrize("words", [("migrate",), ("provider", "add", "vps", "--dialect", "vpsbg", *SELLER)], ids=" ".join)
 def test_a_ledger_is_not_made_where_it_cannot_be(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, url: str, words: tuple[str, ...]) -> None:
@@ -183,36 +205,38 @@ def test_a_ledger_is_not_made_where_it_cannot_be(terminal: Terminal, monkeypatch
 @pytest.mark.parametrize(
     "words", [("provider", "list"), ("provider", "add", "vps", "--dialect", "vpsbg", *SELLER), ("migrate",), ("serve", "--port", "0")], ids=" ".join
 )
-class TestForeignFiles:
-    """Files that are not a ledger of this release are left as they are, byte for byte."""
+class TestForeignDatabases:
+    """What is not a ledger of this release is left as it is, a file byte for byte."""
 
+    @sqlite_only
     def test_a_text_file(self, terminal: Terminal, words: tuple[object, ...]) -> None:
         """A file that is no database at all."""
         terminal.database.write_text("dear diary\n" * 100, encoding="utf-8")
         self._refused_untouched(terminal, words, "not a faktura ledger")
 
     def test_the_database_of_another_program(self, terminal: Terminal, words: tuple[object, ...]) -> None:
-        """SQLite's format, but not our tables."""
-        with closing(sqlite3.connect(terminal.database)) as connection:
-            connection.execute("CREATE TABLE invoice (a)")
-        self._refused_untouched(terminal, words, "a database of another program")
+        """The engine's format, but not our tables."""
+        execute(terminal.database, "CREATE TABLE invoice (a INTEGER)")
+        self._refused_untouched(terminal, words, "of another program")
 
     def test_a_newer_schema(self, terminal: Terminal, words: tuple[object, ...]) -> None:
         """A ledger of a later release."""
         terminal.ok("migrate")
-        with closing(sqlite3.connect(terminal.database)) as connection:
-            connection.execute("INSERT INTO schema_migration VALUES (9999, 'later', 0)")
-            connection.commit()
+        execute(terminal.database, "INSERT INTO schema_migration VALUES (9999, 'later', 0)")
         self._refused_untouched(terminal, words, "schema 9999")
 
     def _refused_untouched(self, terminal: Terminal, words: tuple[object, ...], reason: str) -> None:
-        before = hashlib.sha256(terminal.database.read_bytes()).digest()
+        before = _content(terminal.database)
         assert reason in terminal(*words).refused()
-        assert hashlib.sha256(terminal.database.read_bytes()).digest() == before
+        assert _content(terminal.database) == before
 
 
-def test_an_empty_file_is_an_unmigrated_ledger(terminal: Terminal) -> None:
-    """A file of nothing is told to be migrated, and can be."""
+def _content(path: Path) -> object:
+    return hashlib.sha256(path.read_bytes()).digest() if path.exists() else dump(path)
+
+
+def test_an_empty_database_is_an_unmigrated_ledger(terminal: Terminal) -> None:
+    """A file of nothing, and a database without tables, is told to be migrated, and can be."""
     terminal.database.touch()
     assert "faktura migrate" in terminal("provider", "list").refused()
     terminal.ok("migrate")

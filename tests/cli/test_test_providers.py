@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 from tests.cli.conftest import SELLER
 from tests.cli.terminal import Terminal
+from tests.database import execute
 
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import ConflictError, SettingError
@@ -61,8 +60,7 @@ def test_every_number_and_every_answer_is_marked(trial: Terminal) -> None:
 def test_the_wire_shows_the_mark(trial: Terminal, name: str) -> None:
     """Both APIs carry the marked number as it is."""
     issue(trial, name)
-    with closing(sqlite3.connect(trial.database)) as connection:
-        ((item,),) = connection.execute("SELECT item FROM listing").fetchall()
+    ((item,),) = trial.select("SELECT item FROM listing")
     assert json.loads(item)["invoice_number"].startswith("TEST-")
 
 
@@ -90,10 +88,9 @@ def test_a_test_provider_never_becomes_legal(ledger: Any) -> None:
 
 def test_a_ledger_from_before_has_legal_providers(shop: Terminal) -> None:
     """Providers whose settings say nothing of tests are legal ones."""
-    with closing(sqlite3.connect(shop.database)) as connection, connection:
-        settings = json.loads(connection.execute("SELECT settings FROM provider WHERE name = 'vps'").fetchone()[0])
-        del settings["is_test"]
-        connection.execute("UPDATE provider SET settings = ? WHERE name = 'vps'", (json.dumps(settings),))
+    settings = json.loads(shop.select("SELECT settings FROM provider WHERE name = 'vps'")[0][0])
+    del settings["is_test"]
+    execute(shop.database, "UPDATE provider SET settings = ? WHERE name = 'vps'", (json.dumps(settings),))
     assert [item["is_test"] for item in shop.ok("provider", "list", "--json").json()] == [False, False]
     assert issue(shop, "vps")["is_test"] is False
     assert [item["is_test"] for item in shop.ok("invoice", "list", "--json").lines()] == [False]

@@ -13,8 +13,14 @@ from faktura.bootstrap.books import DIALECTS
 COUNT = 437
 
 
+@pytest.fixture(autouse=True, scope="session")
+def each_engine(engine: str) -> str:
+    """Every test here runs on each engine."""
+    return engine
+
+
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def shop(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The server; account `demo` of each provider lists 437 invoices."""
     path = tmp_path_factory.mktemp("shop") / "ledger.db"
     tokens = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import pytest
 from tests.imports.desk import COLUMNS, HEADER, Desk
 
@@ -218,12 +220,13 @@ def test_a_bad_row_in_one_file_holds_back_rows_of_another(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
-def test_line_ends_blank_lines_and_a_byte_order_mark_are_no_faults(desk: Desk, ending: bytes) -> None:
+def test_line_ends_blank_lines_and_a_byte_order_mark_are_no_faults(desk: Desk, ending: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """What spreadsheets write: a BOM, any line end, blank lines, quoted cells with line ends in them, no end at the end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(desk.terminal.database.parent))
     quoted = b'2,2024-01-02,"1"," 10 ","two' + ending + b'lines, ""quoted""",demo'
     rows = [b"\xef\xbb\xbf" + HEADER.encode(), b"1,2024-01-01,1,10,x,demo", b"", quoted, b"3,2024-01-03,1,10,z,demo"]
     said = desk.lines(desk.file("lines.csv", ending.join(rows)))
     assert (said.code, said.outcomes) == (0, {"new": 3})
     (name,) = desk.terminal.select("SELECT name FROM invoice_line WHERE name LIKE 'two%'")[0]
     assert name == f'two{ending.decode()}lines, "quoted"'
-    assert not list(desk.terminal.database.parent.glob("faktura-import-*")), "the rows that were grouped beside the ledger are gone"
+    assert not list(desk.terminal.database.parent.glob("faktura-import-*")), "the rows that were grouped are gone"

@@ -10,10 +10,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
+from tests.database import database_at
 from tests.imports.desk import COLUMNS, HEADER, Desk, ignore, read
 
 from faktura.bootstrap.imports import Report, import_line_items
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.documents.line_items import Layout
 from faktura.domain.money import Currency
 from faktura.ledger.importing import record
@@ -230,7 +231,7 @@ def test_memory_does_not_grow_with_the_input(desk: Desk, monkeypatch: pytest.Mon
     assert record.__kwdefaults__ is not None
     monkeypatch.setitem(record.__kwdefaults__, "batch_size", 10)
     layout = Layout(columns={name: name for name in HEADER.split(",")}, currency=Currency("EUR"), zone="UTC")
-    settings = Settings(database=DatabaseUrl(path=str(desk.ledger.path)))
+    settings = Settings(database=database_at(desk.ledger.path))
     peaks = []
     for count in (1_000, 20_000):
         path = desk.folder / f"{count}.csv"

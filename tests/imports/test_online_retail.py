@@ -74,7 +74,7 @@ def open_desk(folder: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def shop(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A ledger that has it all by customer and as one account, for both dialects, from the files as they are."""
     for desk in open_desk(tmp_path_factory.mktemp("retail")):
         for dialect, options in (("checkdomain", PRESET), ("checkdomain", ALL), ("vpsbg", ALL), ("vpsbg", PRESET)):
@@ -95,7 +95,7 @@ def shuffled(folder: Path, *, seed: int, file_count: int) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def mixed(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A ledger made of shuffled rows: by customer from seven files, as one account from one."""
     for desk in open_desk(tmp_path_factory.mktemp("mixed")):
         for dialect, options, count in (("checkdomain", PRESET, 7), ("vpsbg", ALL, 1)):

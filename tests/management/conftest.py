@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.conftest import open_ledger, serving
+from tests.database import make_copy
 from tests.management.site import Operation, Site, Wire, operations_of
 
 from faktura.bootstrap.books import open_books
@@ -19,6 +19,12 @@ from faktura.server.management.openapi import make_openapi
 
 Running = Callable[[], AbstractContextManager[Site]]
 DIALECTS = {"alpha": "vpsbg", "beta": "checkdomain"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def each_engine(engine: str) -> str:
+    """Every test here runs on each engine."""
+    return engine
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +41,8 @@ def operations(openapi: dict[str, object]) -> Mapping[str, Operation]:
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """The file of a ledger, made once, and its tokens."""
+def furnished(engine: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The path of a ledger, made once, and its tokens."""
     path = tmp_path_factory.mktemp("furnished") / "ledger.db"
     tokens = {}
     with open_ledger(path) as ledger:
@@ -56,14 +62,14 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 @pytest.fixture(scope="session")
-def run_site(furnished: tuple[Path, dict[str, str]], operations: Mapping[str, Operation], tmp_path_factory: pytest.TempPathFactory) -> Running:
+def run_site(engine: str, furnished: tuple[Path, dict[str, str]], operations: Mapping[str, Operation], tmp_path_factory: pytest.TempPathFactory) -> Running:
     """Runs a server of a fresh copy of the ledger."""
-    file, tokens = furnished
+    original, tokens = furnished
 
     @contextmanager
     def start() -> Iterator[Site]:
         path = tmp_path_factory.mktemp("site") / "ledger.db"
-        shutil.copyfile(file, path)
+        make_copy(original, path)
         with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire:
             yield Site(wire, path, tokens, operations, served.process.pid)
 
@@ -71,7 +77,7 @@ def run_site(furnished: tuple[Path, dict[str, str]], operations: Mapping[str, Op
 
 
 @pytest.fixture(scope="module")
-def site(run_site: Running) -> Iterator[Site]:
+def site(engine: str, run_site: Running) -> Iterator[Site]:
     """A server for a module's tests."""
     with run_site() as running:
         yield running

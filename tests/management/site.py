@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+
+from tests.database import below, tables
 
 SECONDS_MAX = 30
 """How long a test waits for an answer before it fails."""
@@ -192,7 +193,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running server, its ledger's file, and tokens by names: `alpha`, `beta` (admin), `alpha/SCOPE`, `expired`, `revoked`, `customer`."""
+    """A running server, the path that its ledger's database stands for, and tokens by names: `alpha`, `beta` (admin), `alpha/SCOPE`, `expired`, `revoked`, `customer`."""
 
     wire: Wire
     path: Path
@@ -206,16 +207,13 @@ class Site:
 
     def dump(self) -> Dump:
         """All that the ledger holds, but when tokens were last used."""
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-            found = {table: _rows(connection, table) for table in tables}
-        connection.close()
-        return found
+        names = tables(self.path)
+        with below(self.path, is_read=True) as run:
+            return {table: _values(table, run(f"SELECT * FROM {table}")) for table in names}
 
 
-def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    columns = [name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})") if (table, name) != ("token", "last_used_at_us")]
-    return sorted(connection.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall(), key=repr)
+def _values(table: str, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return sorted((tuple(value for name, value in row.items() if (table, name) != ("token", "last_used_at_us")) for row in rows), key=repr)
 
 
 def changes(before: Dump, after: Dump) -> dict[str, list[tuple[Any, ...]]]:

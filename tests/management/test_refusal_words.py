@@ -10,7 +10,7 @@ from tests.management.office import Office, open_office
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def office(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A provider with one account."""
     with open_office(tmp_path_factory.mktemp("words") / "ledger.db") as opened:
         opened.post("/accounts", {"reference": "a", "buyer": {"name": "A", "country": "BG"}})
@@ -21,6 +21,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     ("path", "faults"),
     [
         ("/invoices?state=unpaid", {("value", "state", "must be one of open, partly-paid, paid, credited, overdue")}),
+        ("/invoices?number=%00", {("value", "number", "must not contain NUL")}),
+        ("/accounts?reference=a%00", {("value", "reference", "must not contain NUL")}),
         ("/invoices?type_code=1", {("value", "type_code", "must be one of 325, 380, 381, 383")}),
         ("/invoices?sort=total", {("value", "sort", "must be one of id, -id, issue_date, -issue_date, number, -number")}),
         ("/invoices?cursor=x", {("cursor", "cursor", "is no cursor of ours: take it from the answer before, as it is")}),

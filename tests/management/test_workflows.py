@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
+from tests.database import database_at
 from tests.management.office import SELLERS, VAT_IDS, Expected, Office, open_office
 
 from faktura.bootstrap.books import open_books
-from faktura.config import DatabaseUrl, Settings
+from faktura.config import Settings
 from faktura.ledger.verification import verify
 
 CENT = Decimal("0.01")
@@ -170,7 +171,7 @@ def test_a_month(month: Month) -> None:
     credited(month, decided)
     reversed_and_refunded(month, decided)
     journal_is_whole(month)
-    with open_books(Settings(database=DatabaseUrl(path=str(month.office.path)))) as books:
+    with open_books(Settings(database=database_at(month.office.path))) as books:
         assert [str(finding) for finding in verify(books)] == []
 
 

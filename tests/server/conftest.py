@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import pytest
 from tests.conftest import BUYER, Ledger, Served, open_ledger, serving
+from tests.database import database_environment
 from tests.server.wire import Site, checkdomain_items, record_answer, vpsbg_items
 
 from faktura.bootstrap.books import DIALECTS
@@ -32,6 +33,12 @@ _CHECKDOMAIN_SIZES = {"none": 0, "ten": 10, "eleven": 11, "many": 250}
 _ODD_NUMBERS = ("A%B-1", "A_B-2", "A\\B-3", "AXB-4", "Größe & 5", "6+6=12", "7 7/7?#")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def each_engine(engine: str) -> str:
+    """Every test here runs on each engine."""
+    return engine
+
+
 @pytest.fixture(scope="session")
 def demo_site(demo: Served) -> Site:
     """The demo; accounts `vpsbg` and `checkdomain`."""
@@ -39,7 +46,7 @@ def demo_site(demo: Served) -> Site:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server without limits, with accounts of several sizes at both providers: `vpsbg/NAME`, `checkdomain/NAME`."""
     path = tmp_path_factory.mktemp("site") / "ledger.db"
     with open_ledger(path) as ledger:
@@ -49,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def limited(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server that allows three requests a window, believes the proxy 127.0.0.2, and has two providers without limits, `public` with a public_url and `plain`.
 
     Every account has a window of its own, so each test takes an account, or as a stranger a peer, for itself.
@@ -70,7 +77,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def serve_logged(tmp_path_factory: pytest.TempPathFactory) -> Serve:
+def serve_logged(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Starts a server of a small ledger with both providers, and keeps what it logs; tests may break or stop it."""
 
     @contextmanager
@@ -87,7 +94,7 @@ def serve_logged(tmp_path_factory: pytest.TempPathFactory) -> Serve:
                 tokens[dialect] = ledger.token(dialect)
                 record_answer(ledger.books, DIALECTS[dialect], provider, "demo", items)
         command = [sys.executable, "-m", "faktura", "serve", "--port", "0", "--json"]
-        variables = os.environ | {"FAKTURA_DATABASE": f"sqlite:///{path}", **environment}
+        variables = os.environ | database_environment(path) | environment
         with log.open("w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=variables) as process:
             try:
                 assert process.stdout is not None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import Ledger, open_ledger
+from tests.database import execute, sqlite_only
 from tests.server.wire import Site, parse_reply, request_bytes, serve_and_end
 
 from faktura.domain.provider import generate_token
@@ -250,17 +250,15 @@ def test_public_url_is_the_origin_of_links(limited: Site) -> None:
 
 def test_a_ledger_of_a_newer_release_is_refused(ledger: Ledger) -> None:
     """`serve` ends at once, with one line that names both schemas, and leaves the ledger as it was."""
-    database = sqlite3.connect(ledger.path)
-    database.execute("INSERT INTO schema_migration VALUES (9001, 'from the future', 0)")
-    database.commit()
+    execute(ledger.books, "INSERT INTO schema_migration VALUES (9001, 'from the future', 0)")
     ended = serve_and_end(ledger.path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("faktura: ")
     assert (ended.stderr.count("\n"), "9001" in ended.stderr, "newer" in ended.stderr) == (1, True, True)
-    assert database.execute("SELECT MAX(version) FROM schema_migration").fetchone() == (9001,)
-    database.close()
+    assert execute(ledger.books, "SELECT MAX(version) AS newest FROM schema_migration") == [{"newest": 9001}]
 
 
+@sqlite_only
 @pytest.mark.parametrize("content", [None, b"not a database " * 100])
 def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes | None) -> None:
     """`serve` of a file that is missing, or is none of ours, ends with one line, and makes no file."""

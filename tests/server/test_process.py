@@ -182,6 +182,7 @@ def test_sigint_closes_the_ledger(serve_logged: Serve) -> None:
 
 def test_a_port_in_use_is_one_line(logged: Site) -> None:
     """`serve` on a port that is taken ends with one line that names it, and the server that has it serves on."""
+    assert logged.path is not None
     port = logged.address[1]
     ended = serve_and_end(logged.path, port)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)

@@ -1,4 +1,4 @@
-"""A server and an importer, two processes, on one SQLite file."""
+"""A server and an importer, two processes, on one ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tests.database import database_environment
 
 
 def test_a_server_answers_while_an_importer_writes(ledger: Any, serve: Any, tmp_path: Path) -> None:
@@ -23,7 +25,7 @@ def test_a_server_answers_while_an_importer_writes(ledger: Any, serve: Any, tmp_
     columns = [word for name in ("number", "date", "quantity", "unit_price", "name") for word in ("--column", f"{name}={name}")]
     importer = subprocess.Popen(
         [sys.executable, "-m", "faktura", "import", str(file), "--provider", "vpsbg", "--account", "demo", *columns],
-        env=os.environ | {"FAKTURA_DATABASE": f"sqlite:///{ledger.path}"},
+        env=os.environ | database_environment(ledger.path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.database import database_environment
+
 from faktura.dialects.base import WireDialect, encoder
 from faktura.domain.provider import Provider
 from faktura.ledger.importing import record
@@ -57,7 +59,7 @@ class Site:
     url: str
     tokens: Mapping[str, str]
     path: Path | None = None
-    """The ledger's file."""
+    """The ledger's file, or what its database stands for."""
     log: Path | None = None
     """What the server wrote to standard error, where that is kept."""
 
@@ -142,10 +144,10 @@ def parse_reply(said: bytes) -> Reply:
     return Reply(int(first.split(" ")[1]), pairs, body)
 
 
-def serve_and_end(path: Path | None, port: int = 0) -> subprocess.CompletedProcess[str]:
+def serve_and_end(path: Path, port: int = 0) -> subprocess.CompletedProcess[str]:
     """What `serve` says where it cannot serve."""
     command = [sys.executable, "-m", "faktura", "serve", "--port", str(port), "--json"]
-    return subprocess.run(command, env=os.environ | {"FAKTURA_DATABASE": f"sqlite:///{path}"}, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=os.environ | database_environment(path), capture_output=True, text=True, timeout=60, check=False)
 
 
 def record_answer(books: Books, dialect: WireDialect, provider: Provider, reference: str, answer: Mapping[str, object]) -> None:

@@ -114,7 +114,7 @@ def import_line_items(books: Books, settings: Settings, *, provider: str, layout
     """Record invoices from line-item CSV. Rows are grouped on disk first: those of one invoice may stand anywhere."""
     with books.storage.reading() as tx:
         find_provider(tx, provider)
-    with Spool(Path(settings.database.path).parent) as spool:
+    with Spool(settings.database.scratch_folder) as spool:
         files = _spool_files(spool, files, layout, report, advance)
         report.held_count = spool.held()
         documents = _documents(spool, files, layout, report)

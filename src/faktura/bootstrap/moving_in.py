@@ -82,7 +82,7 @@ def move_in(
         if not path.is_file():
             message = f"{path}: there is no such file"
             raise InputError(message)
-    with HistorySpool(Path(settings.database.path).parent) as spool:
+    with HistorySpool(settings.database.scratch_folder) as spool:
         refused = 0
         for report in _validate(books, provider, files, spool, create_accounts=create_accounts, advance=advance):
             refused += report.outcome is PastOutcome.REFUSED

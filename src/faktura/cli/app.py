@@ -9,13 +9,14 @@ import typer
 
 from faktura import __version__
 from faktura.cli.accounts import accounts
+from faktura.cli.backups import backup_command, copy_command, restore_command
 from faktura.cli.billing import bill_command
 from faktura.cli.imports import import_command
 from faktura.cli.invoices import credit_command, invoices
 from faktura.cli.payments import allocate_command, deposit_command, pay_command, refund_command, reverse_command
 from faktura.cli.providers import providers, series, tokens
 from faktura.cli.servers import demo_command, serve_command
-from faktura.cli.upkeep import journal_command, migrate_command, verify_command
+from faktura.cli.upkeep import doctor_command, journal_command, migrate_command, verify_command
 from faktura.cli.vat import lock_period_command, vat_report_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
@@ -48,7 +49,11 @@ app.command("lock-period")(lock_period_command)
 app.command("import")(import_command)
 app.command("migrate")(migrate_command)
 app.command("journal")(journal_command)
+app.command("doctor")(doctor_command)
 app.command("verify")(verify_command)
+app.command("copy")(copy_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 app.command("serve")(serve_command)
 app.command("demo")(demo_command)
 
@@ -73,7 +78,7 @@ def run() -> None:
             print(f"faktura: {fault}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except FakturaError as error:
-        print(f"faktura: {error}", file=sys.stderr)
+        print(f"faktura: {'; '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)  # a driver's words may have several
         sys.exit(EXIT_FAILED)
     except UnicodeEncodeError:  # bytes on the command line that are no text; whatever was begun was rolled back
         print("faktura: an argument is not text in UTF-8", file=sys.stderr)

@@ -75,12 +75,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else _harmless(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else harmless(str(cell)) for cell in row))
     wide = None if sys.stdout.isatty() else 10_000
     Console(markup=False, highlight=False, width=wide).print(table)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Text of a source as a terminal may show it: control characters are written as escapes."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 

@@ -13,6 +13,7 @@ import typer
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.bootstrap.demo import open_demo
+from faktura.bootstrap.metered import metered
 from faktura.cli.output import JsonOption, books, print_json
 from faktura.config import Settings, read_settings
 from faktura.domain.errors import SettingError
@@ -34,17 +35,18 @@ def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotate
 
     def ready(bound: int) -> None:
         url = _url(host, bound)
+        metrics = {} if metrics_port is None else {"metrics_url": f"{_url(settings.metrics_host, metrics_port)}/metrics"}
         if as_json:
-            print_json({"url": url})
+            print_json({"url": url} | metrics)
         else:
-            typer.echo(f"faktura serves {settings.database.label} on {url}")
+            typer.echo("\n".join([f"faktura serves {settings.database.label} on {url}", *(f"metrics on {place}" for place in metrics.values())]))
         sys.stdout.flush()
 
-    with books() as opened:
+    with books() as stored, metered(stored, settings) as (opened, meter, metrics_port):
         if settings.default_provider is not None:
             with opened.storage.reading() as tx:
                 find_provider(tx, settings.default_provider)
-        run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
+        run(App(opened, DIALECTS, settings, meter=meter), host=host, port=port, ready=ready)
 
 
 def demo_command(

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from faktura.bootstrap.books import migrate
-from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.bootstrap.books import migrate, plan
+from faktura.bootstrap.doctor import examine
+from faktura.cli.output import ID_MAX, JsonOption, books, harmless, print_json, print_table
 from faktura.config import read_settings
 from faktura.domain.calendar import instant_text
 from faktura.ledger.queries import read_journal
@@ -18,16 +19,39 @@ from faktura.ledger.verification import verify
 JOURNAL_LIMIT_MAX = 10_000
 
 
-def migrate_command(as_json: Annotated[bool, JsonOption] = False) -> None:
+def migrate_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
     """Bring the ledger to this release's schema and renderings; make it if there is none.
 
-    Example: faktura migrate
+    Example: faktura migrate --dry-run
     """
-    done = migrate(read_settings(os.environ))
+    settings = read_settings(os.environ)
+    done = plan(settings) if dry_run else migrate(settings)
     if as_json:
         print_json(done)
     else:
         typer.echo("\n".join(done) or "nothing to do")
+
+
+def doctor_command(
+    full: Annotated[bool, typer.Option("--full", help="Also recompute the whole ledger, as `faktura verify` does.")] = False,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Look at everything that the ledger relies on: settings, versions, schema, disk, database, rights, clock; exit code 1 at a fault.
+
+    Example: faktura doctor --full
+    """
+    levels = set()
+    for check in examine(os.environ, full=full):
+        levels.add(check.level.value)
+        if as_json:
+            print_json({"level": check.level.value, "what": check.what, "message": check.message, "advice": check.advice})
+        else:
+            typer.echo(f"{check.level.value:<5}  {harmless(f'{check.what}: {check.message}')}" + (f" ({harmless(check.advice)})" if check.advice else ""))
+    if "fault" in levels:
+        raise typer.Exit(1)
 
 
 def verify_command(

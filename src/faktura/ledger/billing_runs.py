@@ -113,14 +113,18 @@ def find_run(tx: Transaction, provider_id: int, run_id: int) -> BillingRun:
     return run
 
 
-def work_waiting(books: Books, *, holder: str, is_stopping: Callable[[], bool], lease_us: int = LEASE_US) -> int:
-    """Work off every run that waits, one after the other; how many were finished. Stops between two batches when asked to."""
+def work_waiting(books: Books, *, holder: str, is_stopping: Callable[[], bool], lease_us: int = LEASE_US, began: Callable[[int], None] = lambda _: None) -> int:
+    """Work off every run that waits, one after the other; how many were finished. Stops between two batches when asked to.
+
+    `began` is told each run's id: whoever logs an error can say which run met it.
+    """
     with books.storage.reading() as tx:
         waiting = tx.runs.waiting(books.clock())
     finished = 0
     for run in waiting:
         if is_stopping():
             break
+        began(run.id)
         if run.state is RunState.RECEIVING:
             drop_run(books, run)  # its sender went away long ago
             continue

@@ -9,14 +9,16 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from faktura.config import Settings
 from faktura.dialects.base import WireDialect
 from faktura.ledger.ports import Books
 from faktura.server.billing_worker import BillingWorker
 from faktura.server.management_mount import PREFIX, ManagementMount
+from faktura.server.meter import Meter
 from faktura.server.provider_api import ProviderApi, Response
-from faktura.server.request import Request, Scope, read_request
+from faktura.server.request import Request, Scope, new_request_id, read_request
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -31,7 +33,8 @@ _log = structlog.get_logger()
 class App:
     """One process's server. It owns no storage: who made the books closes them."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None) -> None:
+        self._meter = meter or Meter()
         self._books = books
         self._settings = settings
         self._api = ProviderApi(books, dialects, settings)
@@ -48,16 +51,15 @@ class App:
         started = time.perf_counter_ns()
         request = read_request(scope, self._settings.trusted_proxies)
         if request.path.startswith(PREFIX):
-            status, size = await self._management(scope, receive, send, request_id=request.request_id)
-            if self._settings.access_log:
-                self._record(request, Response(status, [], b""), (time.perf_counter_ns() - started) // 1000, size=size)
+            bind_contextvars(request_id=request.request_id.decode())  # for whatever is logged meanwhile; this task serves one request
+            status, size = await self._management(scope, receive, send, request=request)
+            self._finish(request, Response(status, [], b"", failure=request.failure), started, size=size)
             return
         response = await self._probe(request) or await self._api.answer(request)
         headers = [*response.headers, (b"content-length", b"%d" % len(response.body)), (b"x-request-id", request.request_id)]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
-        if self._settings.access_log or response.failure:
-            self._record(request, response, (time.perf_counter_ns() - started) // 1000, size=len(response.body))
+        self._finish(request, response, started, size=len(response.body))
 
     def _token_used(self, token_hash: bytes, now_us: int) -> None:
         self._api.tokens_used[token_hash] = now_us
@@ -70,6 +72,7 @@ class App:
         """`/healthz`: the process lives. `/readyz`: it can read its ledger."""
         if request.path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
             return None
+        request.route = request.path[1:]
         if request.path == "/healthz":
             return Response(200, _PLAIN, b'{"status":"ok"}')
         try:
@@ -78,14 +81,28 @@ class App:
             return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
         return Response(200, _PLAIN, b'{"status":"ready"}')
 
-    def _record(self, request: Request, response: Response, duration_us: int, *, size: int) -> None:
+    def refuse_malformed(self, status: int, peer: str) -> bytes:
+        """Count and log bytes that are no request, or too large a one; the id for the answer."""
+        request = Request(method="", path="", query_string="", token_hash=None, host="", origin="", peer=peer, request_id=new_request_id(), route="malformed")
+        self._finish(request, Response(status, [], b""), time.perf_counter_ns(), size=0)
+        return request.request_id
+
+    def _finish(self, request: Request, response: Response, started_ns: int, *, size: int) -> None:
+        """Count an answered request, and log it."""
+        duration_us = (time.perf_counter_ns() - started_ns) // 1000
+        self._meter.request(response.provider or request.provider_id, request.route, response.status, duration_us / 1e6)
+        if response.failure:
+            self._meter.error(response.failure)
+        if not (self._settings.access_log or response.failure):
+            return
         fields = {
             "method": request.method,
             "path": request.path,
             "status": response.status,
             "bytes": size,
             "duration_us": duration_us,
-            "provider": response.provider,
+            "route": request.route,
+            "provider": response.provider or request.provider_id,
             "account_id": response.account_id,
             "peer": request.peer,
             "request_id": request.request_id.decode(),
@@ -98,7 +115,7 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         task = asyncio.create_task(self._write_used())
-        self._worker = BillingWorker(self._books, lease_seconds=self._settings.billing_lease_seconds)
+        self._worker = BillingWorker(self._books, self._meter, lease_seconds=self._settings.billing_lease_seconds)
         self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()

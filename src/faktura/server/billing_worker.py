@@ -12,6 +12,7 @@ import structlog
 from faktura.domain.calendar import MICROSECONDS
 from faktura.ledger.billing_runs import work_waiting
 from faktura.ledger.ports import Books
+from faktura.server.meter import Meter
 
 LOOK_SECONDS = 1
 """How often a run is looked for that another process accepted, or left when it died."""
@@ -22,13 +23,16 @@ _log = structlog.get_logger()
 class BillingWorker:
     """One a process; a lease in the ledger keeps those of several processes apart."""
 
-    def __init__(self, books: Books, *, lease_seconds: int) -> None:
+    def __init__(self, books: Books, meter: Meter, *, lease_seconds: int) -> None:
         self._books = books
+        self._meter = meter
         self._lease_us = lease_seconds * MICROSECONDS
         self._holder = secrets.token_hex(8)
         self._stopping = threading.Event()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._run_id: int | None = None
+        """The run under way, or the last one: None while runs are looked for."""
 
     def start(self) -> None:
         """Begin to look for runs."""
@@ -49,8 +53,16 @@ class BillingWorker:
         while not self._stopping.is_set():
             self._wanted.clear()
             try:
-                await asyncio.to_thread(work_waiting, self._books, holder=self._holder, is_stopping=self._stopping.is_set, lease_us=self._lease_us)
+                await asyncio.to_thread(self._work_waiting)
             except Exception as error:  # noqa: BLE001 - the ledger may be away; the run waits
-                _log.error("a billing run waits", reason=str(error), exc_info=error)
+                self._meter.error(error)
+                _log.error("a billing run waits", run_id=self._run_id, reason=str(error), exc_info=error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
+
+    def _work_waiting(self) -> None:
+        self._run_id = None
+        work_waiting(self._books, holder=self._holder, is_stopping=self._stopping.is_set, lease_us=self._lease_us, began=self._began)
+
+    def _began(self, run_id: int) -> None:
+        self._run_id = run_id

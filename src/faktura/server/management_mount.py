@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from faktura.ledger.ports import Books
-from faktura.server.request import Scope
+from faktura.server.request import REQUEST, Request, Scope
 
 PREFIX = "/manage/"
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -25,14 +25,15 @@ class ManagementMount:
         self._api: _Asgi | None = None
         self._lock = asyncio.Lock()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request_id: bytes) -> tuple[int, int]:
-        """Answer a request; status and size of the answer, for the log."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request: Request) -> tuple[int, int]:
+        """Answer a request; status and size of the answer, for the log. Those who answer say in the request what it was."""
+        scope[REQUEST] = request
         seen = {"status": 500, "bytes": 0}
 
         async def watch(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], (b"x-request-id", request.request_id)]
             elif message["type"] == "http.response.body":
                 seen["bytes"] += len(message.get("body", b""))
             await send(dict(message))

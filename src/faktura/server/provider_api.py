@@ -20,6 +20,7 @@ from faktura.ledger.listing_ports import ServedPage
 from faktura.ledger.ports import Books
 from faktura.ledger.queries import render_now
 from faktura.server.directory import Directory
+from faktura.server.meter import route_of
 from faktura.server.rate_limit import RateLimiter
 from faktura.server.request import Request
 
@@ -107,6 +108,7 @@ class ProviderApi:
         provider, account_id = call.provider, call.account_id = owner
         dialect, request = self._dialects[provider.dialect], call.request
         query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        request.route = route_of(query)
         if isinstance(query, ListQuery) and query.search is not None and not may_search:
             raise _SearchError
         now_us = time.time_ns() // 1000
@@ -165,6 +167,7 @@ class ProviderApi:
         if dialect.limits_strangers():
             limit = self._count(provider, ("peer", request.peer), time.time_ns() // 1000)
         query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        request.route = route_of(query)
         problem = query if isinstance(query, Problem) and query.kind in _ROUTING else Problem(kind=ProblemKind.UNAUTHENTICATED)
         if limit and limit.retry_after_seconds is not None:
             problem = Problem(kind=ProblemKind.THROTTLED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from faktura.config import Network
 from faktura.domain.provider import hash_token
 
 Scope = dict[str, Any]
+REQUEST = "faktura.request"
+"""Where a management call's scope keeps what was read of it."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
@@ -33,6 +36,12 @@ class Request:
     """Scheme and host for links."""
     peer: str
     request_id: bytes
+    route: str = "other"
+    """What kind of call it is, once that is known: for what is counted and logged, so one of few."""
+    provider_id: int | None = None
+    """Of a management call whose token is good."""
+    failure: BaseException | None = None
+    """What went wrong in a management call: the ledger's trouble, or a mistake of ours."""
 
 
 def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
@@ -65,8 +74,19 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         host=host,
         origin=f"{scheme}://{host}",
         peer=peer,
-        request_id=request_id if _REQUEST_ID.match(request_id) else secrets.token_hex(8).encode(),
+        request_id=request_id if _REQUEST_ID.match(request_id) else new_request_id(),
     )
+
+
+def new_request_id() -> bytes:
+    """An id for a request that brought none, or one that cannot be logged and echoed as it is."""
+    return secrets.token_hex(8).encode()
+
+
+def read_of(scope: Mapping[str, Any]) -> Request | None:
+    """What was read of a management call, for those who learn more of it; None where no server stands around the API."""
+    found: Request | None = scope.get(REQUEST)
+    return found
 
 
 def token_hash(authorization: list[bytes]) -> bytes | None:

@@ -97,7 +97,9 @@ class BoundedProtocol(HttpToolsProtocol):
         status = b"431 Request Header Fields Too Large" if self._too_large else b"400 Bad Request"
         text = f"The request's headers are larger than {HEAD_BYTES_MAX} bytes." if self._too_large else msg
         body = b'{"message":"%s"}' % text.encode("ascii", "replace")
-        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(body))
+        request_id = self.app.refuse_malformed(int(status[:3]), self.client[0] if self.client else "")
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n" % (status, len(body))
+        head += b"x-request-id: %s\r\n\r\n" % request_id
         self.transport.write(head + body)
         self.transport.close()
 

@@ -105,9 +105,9 @@ class Stored:
 
 
 class HistorySpool(Scratch):
-    """Lines of one import, in a temporary database beside the ledger. A context manager: leaving it removes them."""
+    """Lines of one import, in a temporary database. A context manager: leaving it removes them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         super().__init__(folder, _SCHEMA)
 
     def keep(self, places: Iterable[tuple[str, int, int, str]]) -> None:

@@ -74,6 +74,11 @@ class ListingRows:
         rows = self._driver.all("stale_listings", provider_id=provider_id, dialect_version=dialect_version, limit=limit)
         return [(row["account_id"], row["invoice_id"]) for row in rows]
 
+    def stale_count(self, provider_id: int, *, dialect_version: int) -> int:
+        """How many there are."""
+        row = self._driver.one("stale_listings_count", provider_id=provider_id, dialect_version=dialect_version)
+        return 0 if row is None else int(row["documents"])
+
 
 class ServingRows:
     """See `faktura.ledger.ports.ServingStore`."""

@@ -150,6 +150,13 @@ class RunRows:
         rows = self._driver.all("billing_run_counts", provider_id=run.provider_id, run_id=run.id)
         return {ItemOutcome(row["outcome"]): row["items"] for row in rows}
 
+    def unfinished(self) -> list[tuple[int, int, RunState, dict[ItemOutcome, int]]]:
+        """Provider id, id and state of each run that waits or is worked on, and how many of its items have come to what."""
+        found: dict[tuple[int, int, RunState], dict[ItemOutcome, int]] = {}
+        for row in self._driver.all("billing_run_unfinished"):
+            found.setdefault((row["provider_id"], row["run_id"], RunState(row["state"])), {})[ItemOutcome(row["outcome"])] = row["items"]
+        return [(*key, counts) for key, counts in found.items()]
+
 
 def _changing(draft: StoredDraft) -> dict[str, object]:
     return {"document": draft.document, "revision": draft.revision, "updated_at_us": draft.updated_at_us}

@@ -31,7 +31,7 @@ from faktura.storage.migration import Migration
 from faktura.storage.pool import Connection, Pool
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
-from faktura.storage.turns import Turns
+from faktura.storage.turns import Turns, Watcher
 
 BUSY_SECONDS = 60
 """How long a writer waits for its turn, and for a row that another holds."""
@@ -258,6 +258,10 @@ class PostgresqlStorage:
         """Close every connection."""
         self._ledger.forget()
         self._serving.forget()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody how writers fare."""
+        self._turns.watcher = watcher
 
     @contextmanager
     def writing(self, *, bulk: bool = False) -> Iterator[Store]:

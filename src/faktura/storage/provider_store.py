@@ -18,6 +18,7 @@ class ProviderRows:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.journaled: list[tuple[int, str]] = []
 
     def insert(self, provider: Provider, *, created_at_us: int, first_id: int) -> None:
         """Write a provider and start its counters."""
@@ -61,8 +62,14 @@ class ProviderRows:
     def append_journal(self, provider_id: int, entries: Sequence[JournalEntry]) -> None:
         """Write entries whose sequence numbers were taken, and where the chain now ends."""
         self._driver.many("journal_insert", ({"provider_id": provider_id, **flat_row(entry)} for entry in entries))
+        self.journaled += [(provider_id, entry.event) for entry in entries]
         if entries:
             self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
+
+    def recorded_last_us(self, provider_id: int) -> int | None:
+        """When the latest of the last thousand journal entries was recorded; None where there is none."""
+        row = self._driver.one("journal_newest", provider_id=provider_id)
+        return None if row is None else row["recorded_at_us"]
 
 
 class SeriesRows:

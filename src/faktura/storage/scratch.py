@@ -1,4 +1,4 @@
-"""A temporary database beside the ledger: what an import must sort or group, and memory should not hold."""
+"""A temporary database: what an import must sort or group, and memory should not hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Self
 class Scratch:
     """Tables that nobody needs afterwards. A context manager: leaving it removes them."""
 
-    def __init__(self, folder: Path, schema: Iterable[str]) -> None:
+    def __init__(self, folder: Path | None, schema: Iterable[str]) -> None:
+        """In a folder; None is the system's own for temporary files."""
         self._folder = TemporaryDirectory(prefix="faktura-import-", dir=folder)
         self._connection = sqlite3.connect(Path(self._folder.name) / "spool.db", isolation_level=None, check_same_thread=False)
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "PRAGMA temp_store = FILE", *schema, "BEGIN"):

@@ -38,9 +38,9 @@ class Group:
 
 
 class Spool(Scratch):
-    """Rows of one import, in a temporary database beside the ledger. A context manager: leaving it removes the rows."""
+    """Rows of one import, in a temporary database. A context manager: leaving it removes the rows."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         super().__init__(folder, _SCHEMA)
 
     def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, fields: str) -> None:

@@ -14,7 +14,7 @@ from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
-from faktura.storage.turns import Turns
+from faktura.storage.turns import Turns, Watcher
 
 BUSY_SECONDS = 60
 """How long a writer waits for another process's transaction before it gives up."""
@@ -150,6 +150,20 @@ class SqliteStorage:
         self._local = threading.local()
 
     @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, as those that read and write are, in autocommit."""
+        with errors():
+            connection = self._idle.pop() if self._idle else self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody how writers fare."""
+        self._turns.watcher = watcher
+
+    @contextmanager
     def writing(self, *, bulk: bool = False) -> Iterator[Store]:
         """A transaction that writes: rolled back unless its block ends well, durable when this returns.
 
@@ -193,12 +207,8 @@ class SqliteStorage:
 
     def version(self) -> int:
         """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""
-        with errors():
-            connection = self._idle.pop() if self._idle else self._connect()
-            try:
-                return self._version(connection)
-            finally:
-                self._idle.append(connection)
+        with self.connection() as connection:
+            return self._version(connection)
 
     def _version(self, connection: sqlite3.Connection) -> int:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]

@@ -389,6 +389,10 @@ SELECT term, value FROM enrichment WHERE account_id = :account_id AND invoice_id
 INSERT INTO conflict (account_id, invoice_id, source_id, term, kept, heard, recorded_at_us)
 VALUES (:account_id, :invoice_id, :source_id, :term, :kept, :heard, :recorded_at_us);
 
+-- name: journal_newest
+-- When the latest of a provider's last entries was recorded.
+SELECT MAX(recorded_at_us) AS recorded_at_us FROM (SELECT recorded_at_us FROM journal WHERE provider_id = :provider_id ORDER BY sequence DESC LIMIT 1000) recent;
+
 -- name: journal_insert
 INSERT INTO journal (provider_id, sequence, recorded_at_us, actor, event, account_id, subject_id, digest, chain)
 VALUES (:provider_id, :sequence, :recorded_at_us, :actor, :event, :account_id, :subject_id, :digest, :chain);
@@ -431,6 +435,10 @@ UPDATE listing SET ordinal = -ordinal WHERE account_id = :account_id AND ordinal
 -- name: stale_listings
 SELECT l.account_id, l.invoice_id FROM listing l JOIN account a ON a.account_id = l.account_id
 WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version ORDER BY l.account_id, l.invoice_id LIMIT :limit;
+
+-- name: stale_listings_count
+SELECT COUNT(*) AS documents FROM listing l JOIN account a ON a.account_id = l.account_id
+WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version;
 
 -- name: serve_list
 -- The hot statement: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
@@ -849,3 +857,10 @@ SELECT * FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :ru
 
 -- name: billing_run_counts
 SELECT outcome, COUNT(*) AS items FROM billing_run_item WHERE provider_id = :provider_id AND run_id = :run_id GROUP BY outcome;
+
+-- name: billing_run_unfinished
+-- Runs that wait or are worked on, and what has become of their items.
+SELECT r.provider_id, r.run_id, r.state, i.outcome, COUNT(*) AS items
+FROM billing_run r JOIN billing_run_item i ON i.provider_id = r.provider_id AND i.run_id = r.run_id
+WHERE r.state IN ('queued', 'checking', 'issuing')
+GROUP BY r.provider_id, r.run_id, r.state, i.outcome;

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from faktura.domain.errors import LedgerBusyError
 from faktura.storage.driver import Driver
@@ -21,6 +21,24 @@ from faktura.storage.driver import Driver
 MEMBERS_MAX = 64
 GROUP_NS_MAX = 20_000_000
 """A group takes no further writer after this: nobody waits long for the commit that is also theirs."""
+
+
+class Watcher(Protocol):
+    """Who wants to know how writers fare. Called by any thread; must be quick and never raise."""
+
+    def turn_taken(self, seconds: float) -> None:
+        """A writer waited so long for its turn, other processes included."""
+
+    def committed(self, members: int, seconds: float) -> None:
+        """A commit that so many writers shared took so long."""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """Storage whose writers take turns."""
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody how writers fare."""
 
 
 class OpenTransaction(Protocol):
@@ -73,6 +91,7 @@ class Turns:
         self._queue: deque[_Waiter] = deque()
         self._holder: int | None = None
         self._group: _Group | None = None
+        self.watcher: Watcher | None = None
 
     @contextmanager
     def transaction(self, *, bulk: bool = False) -> Iterator[Driver]:
@@ -80,9 +99,12 @@ class Turns:
 
         `bulk` marks work of long blocks, which shares a commit with nobody. LedgerBusyError after waiting too long.
         """
+        came = time.monotonic()
         self._take(bulk=bulk)
         try:
             group = self._group = self._group or _Group(self._begin())
+            if self.watcher is not None:
+                self.watcher.turn_taken(time.monotonic() - came)
             is_first = group.members == 0
             if not is_first:
                 group.transaction.run("SAVEPOINT member")
@@ -141,6 +163,7 @@ class Turns:
             self._commit(group)
 
     def _commit(self, group: _Group) -> None:
+        began = time.monotonic()
         try:
             group.transaction.run("COMMIT")
         except BaseException as error:
@@ -148,6 +171,8 @@ class Turns:
             if not isinstance(error, Exception):
                 raise
         else:
+            if self.watcher is not None:
+                self.watcher.committed(group.members, time.monotonic() - began)
             self._end(group, None)
 
     def _end(self, group: _Group, error: BaseException | None) -> None:

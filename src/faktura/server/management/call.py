@@ -24,7 +24,7 @@ from faktura.ledger.exactly_once import KEY_LENGTH_MAX, once
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 from faktura.server.management.problem import BadRequestError, ForbiddenError, MatchFailedError, MatchMissingError, UnauthorizedError
-from faktura.server.request import token_hash
+from faktura.server.request import read_of, token_hash
 
 ID_MAX = 2**53 - 1
 """The largest id that JSON carries exactly; the ledger's are smaller."""
@@ -128,6 +128,9 @@ def etag_of(value: object) -> str:
 
 async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
+    told = read_of(connection.scope)
+    if told is not None:
+        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"  # type: ignore[attr-defined]
     if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
         return
     books: Books = connection.app.state.books
@@ -136,6 +139,8 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     token = None if hashed is None else await _find_token(books, hashed, now_us)
     if token is None or hashed is None:
         raise UnauthorizedError
+    if told is not None:
+        told.provider_id = token.provider_id
     if not {handler.opt["scope"], "admin"} & set(token.scopes):
         raise ForbiddenError
     connection.app.state.used(hashed, now_us)
@@ -159,11 +164,13 @@ def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A misspelt filter must not show everything: unknown and repeated parameters are refused, and all that are missing are named."""
+    """A misspelt filter must not show everything: unknown and repeated parameters are refused, all that are missing are named, and NUL is in no text."""
     known, required = _query_names(handler)
-    given = [name for name, _ in connection.query_params.multi_items()]
+    items = list(connection.query_params.multi_items())
+    given = [name for name, _ in items]
     faults = [fault("unknown", name[:80], "is not a parameter of this call") for name in dict.fromkeys(given) if name not in known]
     faults += [fault("repeated", name, "is given more than once") for name in dict.fromkeys(given) if name in known and given.count(name) > 1]
+    faults += [fault("value", name, "must not contain NUL") for name, value in items if name in known and "\x00" in value]
     faults += [fault("missing", name, "is missing") for name in required if name not in given]
     if faults:
         raise BadRequestError(faults)

@@ -26,6 +26,7 @@ from faktura.domain.errors import (
     fault,
 )
 from faktura.ledger.exactly_once import KeyReusedError
+from faktura.server.request import read_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
@@ -135,7 +136,7 @@ def of_error(request: Request[Any, Any, Any], error: FakturaError) -> Response[b
         status = 409  # another call with the same key may be under way
     if isinstance(error, LedgerError):
         headers["Retry-After"] = str(RETRY_SECONDS)
-        _log.error("request failed", path=request.url.path, reason=str(error))
+        _tell(request, error)
     own = next((kind for kind in _OWN_WORDS if isinstance(error, kind)), None)
     detail = own.__doc__ if own else str(error)
     faults = getattr(error, "faults", ())
@@ -168,8 +169,17 @@ def _argument_fault(request: Request[Any, Any, Any], argument: str, message: str
 
 def of_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a mistake of ours; the log has it."""
-    _log.error("request failed", path=request.url.path, exc_info=error)
+    _tell(request, error)
     return _response(500, "This is a fault of the server; it is logged.", (), {})
+
+
+def _tell(request: Request[Any, Any, Any], error: Exception) -> None:
+    """Who logs the request logs what went wrong with it, in one line; without a server around the API, this does."""
+    told = read_of(request.scope)
+    if told is None:
+        _log.error("request failed", path=request.url.path, exc_info=error)
+    else:
+        told.failure = error
 
 
 def _response(status: int, detail: str | None, faults: tuple[Fault, ...] | list[Fault], headers: dict[str, str]) -> Response[bytes]:

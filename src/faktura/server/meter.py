@@ -1,0 +1,121 @@
+"""What one process has done, counted: plain numbers, which `metrics.py` shows to Prometheus.
+
+A list answer takes about 100 microseconds in all. Counting it in the client library's objects takes four, here a third of one.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+from faktura.dialects.base import GetQuery, ListQuery, Problem, Query
+from faktura.domain.errors import LedgerError
+from faktura.ledger.ports import Storage, Transaction
+
+DURATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MEMBERS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Observations by upper bound, the last for all that are larger; and their sum."""
+
+    bounds: Sequence[float]
+    counts: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def observe(self, value: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class Meter:
+    """Counts of one process. Requests are counted by the event loop alone; everything else by any thread."""
+
+    def __init__(self) -> None:
+        self.requests: dict[tuple[str | int | None, str, int], int] = {}
+        """By provider (its name, or its id where the caller knew only that), route and status."""
+        self.durations: dict[str, Histogram] = {}
+        """Seconds by route."""
+        self.events: dict[tuple[int, str], int] = {}
+        """Journal entries that were committed, by provider id and name of the event."""
+        self.errors: dict[str, int] = {}
+        """By kind."""
+        self.turn_seconds = Histogram(DURATION_SECONDS)
+        self.commit_seconds = Histogram(DURATION_SECONDS)
+        self.commit_members = Histogram(MEMBERS)
+        self._lock = threading.Lock()
+
+    def request(self, provider: str | int | None, route: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        key = (provider, route, status)
+        self.requests[key] = self.requests.get(key, 0) + 1
+        histogram = self.durations.get(route)
+        if histogram is None:
+            histogram = self.durations[route] = Histogram(DURATION_SECONDS)
+        histogram.observe(seconds)
+
+    def error(self, error: BaseException) -> None:
+        """The ledger could not serve, or we made a mistake."""
+        kind = type(error).__name__.removeprefix("Ledger").removesuffix("Error").lower() if isinstance(error, LedgerError) else "internal"
+        with self._lock:
+            self.errors[kind or "ledger"] = self.errors.get(kind or "ledger", 0) + 1
+
+    def turn_taken(self, seconds: float) -> None:
+        """A writer waited so long for its turn."""
+        with self._lock:
+            self.turn_seconds.observe(seconds)
+
+    def committed(self, members: int, seconds: float) -> None:
+        """A commit that so many writers shared took so long."""
+        with self._lock:
+            self.commit_members.observe(members)
+            self.commit_seconds.observe(seconds)
+
+    def written(self, events: Sequence[tuple[int, str]]) -> None:
+        """Journal entries are durable."""
+        with self._lock:
+            for event in events:
+                self.events[event] = self.events.get(event, 0) + 1
+
+
+def route_of(query: Query | Problem) -> str:
+    """What kind of call a provider API was asked for: never the path, of which callers make up as many as they like."""
+    if isinstance(query, ListQuery):
+        return "list" if query.search is None else "search"
+    return "single" if isinstance(query, GetQuery) else "other"
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredStorage:
+    """Storage that counts what was committed."""
+
+    storage: Storage
+    meter: Meter
+
+    @property
+    def is_remote(self) -> bool:
+        """As the storage is."""
+        return self.storage.is_remote
+
+    @contextmanager
+    def writing(self, *, bulk: bool = False) -> Iterator[Transaction]:
+        """A transaction whose journal entries count once it is durable."""
+        with self.storage.writing(bulk=bulk) as tx:
+            yield tx
+        self.meter.written(tx.providers.journaled)
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """As the storage does."""
+        return self.storage.reading()
+
+    def serving(self) -> Transaction:
+        """As the storage does."""
+        return self.storage.serving()
