@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.crash.cluster import Cluster
 from tests.crash.home import Place, make_place
 from tests.crash.nursery import Child, Nursery
 from tests.database import database_at
@@ -18,6 +19,14 @@ Serve = Callable[[Place], Child]
 def nursery() -> Iterator[Nursery]:
     """Starts processes of faktura."""
     made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A database server to mistreat."""
+    made = Cluster()
     yield made
     made.close()
 

@@ -44,7 +44,8 @@ class Place:
     def environment(self) -> dict[str, str]:
         """What tells a faktura of its own to work here."""
         at = self.database
-        url = at.url or f"sqlite:///{at.path}"
+        limit = f"?page_count_max={at.page_count_max}" if at.page_count_max else ""
+        url = at.url or f"sqlite:///{at.path}{limit}"
         return {
             "FAKTURA_DATABASE": url,
             "FAKTURA_MIGRATION_DATABASE": at.migration_url or "",

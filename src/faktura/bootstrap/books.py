@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from faktura.storage.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
     from faktura.storage.postgresql import PostgresqlStorage
+
+logging.getLogger("psycopg").addHandler(logging.NullHandler())  # a failure is told once, in our words, and not by the driver as well
 
 DIALECTS: dict[str, WireDialect] = {dialect.name: dialect for dialect in (Vpsbg(), Checkdomain())}
 

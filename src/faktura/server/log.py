@@ -6,9 +6,12 @@ taken out of the line itself.
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
+from contextlib import suppress
+from typing import BinaryIO, cast
 
 import msgspec
 import structlog
@@ -28,7 +31,7 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(serializer=_serialize),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(file=cast("BinaryIO", _Unfailing())),
         cache_logger_on_first_use=True,
     )
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
@@ -36,6 +39,17 @@ def configure_logs() -> None:
         logger.handlers = [_Forward()] if name in {"uvicorn", "asyncio"} else []
         logger.propagate = name != "uvicorn"
         logger.setLevel(logging.WARNING)
+
+
+class _Unfailing(io.RawIOBase):
+    """Standard error, whose lines are lost where it cannot be written, as on a full disk: a caller is answered all the same."""
+
+    def write(self, line: bytes, /) -> int:  # type: ignore[override]
+        """Write a line, at once."""
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+        return len(line)
 
 
 class _Forward(logging.Handler):
