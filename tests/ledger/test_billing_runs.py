@@ -131,12 +131,12 @@ class Crashing:
     is_after: bool
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
+    def writing(self, *, bulk: bool = False) -> Iterator[Transaction]:
         """A transaction that may be the last."""
         self.commits_left -= 1
         if self.commits_left < 0:
             raise CrashError
-        with self.storage.writing() as tx:
+        with self.storage.writing(bulk=bulk) as tx:
             yield tx
             if self.commits_left == 0 and not self.is_after:
                 raise CrashError

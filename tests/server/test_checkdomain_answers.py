@@ -108,6 +108,17 @@ def test_fact_25_at_the_reset_a_new_window_begins() -> None:
     assert again.retry_after_seconds is None
 
 
+@pytest.mark.parametrize("back_seconds", [0, 1, 3600])
+def test_a_clock_that_goes_back_locks_nobody_out(back_seconds: int) -> None:
+    """Who has used up a window waits for no longer than a window, however far the clock goes back; by a second it gains nothing."""
+    limiter, now = RateLimiter(), 1_700_000_000.75
+    for at in (now, now + 59):
+        limiter.count("caller", limit=2, window_seconds=60, now=at)
+    again = limiter.count("caller", limit=2, window_seconds=60, now=now - back_seconds)
+    assert (again.retry_after_seconds is None) == (back_seconds > 1)
+    assert again.reset_at - (now - back_seconds) <= 62
+
+
 def test_fact_26_unauthorized(site: Site) -> None:
     """A 401 has the three keys and asks for a bearer token."""
     reply = site.get("/v1/invoices", host=HOST)

@@ -217,11 +217,20 @@ def _next_items(books: Books, run: BillingRun, outcome: ItemOutcome) -> list[Run
         return tx.runs.batch(run, outcome=outcome, count_max=BATCH_SIZE, length_max=BATCH_LENGTH_MAX)
 
 
+def is_leased(run: BillingRun, now_us: int) -> bool:
+    """Whether others leave a run alone: its lease has not ended, and was not given by a clock that has gone back since.
+
+    That it was shows where it was given later than now by more than its length; less may be two machines' clocks.
+    """
+    length_us = run.leased_until_us - run.updated_at_us
+    return run.updated_at_us - length_us <= now_us <= run.leased_until_us
+
+
 def _take_lease(books: Books, run: BillingRun, lease: Lease) -> BillingRun:
     with books.storage.writing() as tx:
         now_us = books.clock()
         current = tx.runs.get(run.provider_id, run.id)
-        if current is None or current.state is RunState.DONE or (current.holder != lease.holder and current.leased_until_us >= now_us):
+        if current is None or current.state is RunState.DONE or (current.holder != lease.holder and is_leased(current, now_us)):
             raise LeaseLostError
         held = replace(current, holder=lease.holder, leased_until_us=now_us + lease.length_us, updated_at_us=now_us)
         tx.runs.set(held)

@@ -26,7 +26,7 @@ class RateLimiter:
 
     def _count(self, caller: Hashable, limit: int, window_seconds: int, now: float) -> Limit:
         ends_at, used = self._windows.get(caller, (0.0, 0))
-        if now >= ends_at:
+        if not ends_at - window_seconds - 1 <= now < ends_at:  # it has ended; or the clock went back to well before it began
             if len(self._windows) >= _CALLERS_MAX:
                 self._windows = {key: value for key, value in self._windows.items() if value[0] > now}
                 if len(self._windows) >= _CALLERS_MAX:  # all still running: forget the oldest half

@@ -823,8 +823,9 @@ SELECT * FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
 SELECT * FROM billing_run WHERE provider_id = :provider_id AND state <> 'receiving' AND run_id < :before ORDER BY run_id DESC LIMIT :limit;
 
 -- name: billing_run_waiting
--- Runs to work on that nobody holds, or whose holder went away.
-SELECT * FROM billing_run WHERE state IN ('receiving', 'queued', 'checking', 'issuing') AND leased_until_us < :now_us ORDER BY provider_id, run_id;
+-- Runs to work on that nobody holds, whose holder went away, or whose lease a clock gave that has gone back since by more than the lease's length.
+SELECT * FROM billing_run WHERE state IN ('receiving', 'queued', 'checking', 'issuing')
+AND (leased_until_us < :now_us OR (state <> 'receiving' AND :now_us < 2 * updated_at_us - leased_until_us)) ORDER BY provider_id, run_id;
 
 -- name: billing_run_delete
 DELETE FROM billing_run WHERE provider_id = :provider_id AND run_id = :run_id;
