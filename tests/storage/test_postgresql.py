@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -206,6 +206,32 @@ def test_lost_connections_are_made_again(ledger: Ledger) -> None:
         cut(ledger)
         with storage.writing() as tx:
             tx.answers.claim(1, "k", fingerprint=b"f", now_us=1)
+
+
+def test_a_migration_below_a_running_server_is_lived_through(ledger: Ledger) -> None:
+    """Statements that were prepared before a table changed are prepared anew: reads go on, and a step that met them may be tried again."""
+    storage, token = storage_of(ledger), hash_token(ledger.token("vpsbg", "anna")) or b""
+    (account,) = execute(ledger.books, "SELECT account_id FROM account WHERE reference = 'anna'")
+
+    def look() -> None:
+        page = storage.serving().serving.page(token, now_us=ledger.clock(), skip=0, size=10)
+        assert page is not None
+        with storage.reading() as tx:
+            assert tx.accounts.get(account["account_id"])
+
+    for change in ("ADD COLUMN later BIGINT", "DROP COLUMN later"):
+        for _ in range(8):
+            look()
+        execute(ledger.books, f"ALTER TABLE account {change}")
+        with suppress(LedgerInterruptedError):
+            look()
+    execute(ledger.books, "ALTER TABLE account RENAME TO gone")
+    for _ in range(8):
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            look()
+    execute(ledger.books, "ALTER TABLE gone RENAME TO account")
+    for _ in range(8):
+        look()
 
 
 def bill(ledger: Ledger, moments: dict[int, Any], counted: list[int]) -> Any:

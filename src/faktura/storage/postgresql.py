@@ -58,6 +58,10 @@ _ERRORS: tuple[tuple[type[psycopg.Error], type[LedgerError]], ...] = (
 )
 
 
+_STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
+"""What prepared statements meet after a migration changed the tables below them."""
+
+
 @contextmanager
 def errors() -> Iterator[None]:
     """The driver's errors in the ledger's words."""
@@ -111,6 +115,18 @@ def _statement(text: str) -> str:
     return re.sub(r"(?<![:\w]):([a-z]\w*)", r"%(\1)s", text.replace("%", "%%"))
 
 
+@contextmanager
+def _told(connection: Connection) -> Iterator[None]:
+    """A connection's errors in the ledger's words. One whose prepared statements no longer fit the schema is of no more use."""
+    try:
+        yield
+    except _STALE as error:
+        connection.close()
+        raise LedgerInterruptedError("the ledger's schema was changed meanwhile; nothing of this step was kept") from error
+    except psycopg.Error as error:
+        raise _translate(error) from error
+
+
 class _Session:
     """Named statements on one connection."""
 
@@ -119,27 +135,28 @@ class _Session:
         self._statements = load_statements()
 
     def all(self, name: str, /, **parameters: object) -> list[Row]:
-        with errors():
+        with _told(self._connection):
             return self._connection.execute(_statement(self._statements[name]), parameters, binary=True).fetchall()
 
     def one(self, name: str, /, **parameters: object) -> Row | None:
-        with errors():
+        with _told(self._connection):
             return self._connection.execute(_statement(self._statements[name]), parameters, binary=True).fetchone()
 
     def run(self, name: str, /, **parameters: object) -> int:
-        return self._connection.execute(_statement(self._statements[name]), parameters).rowcount
+        with _told(self._connection):
+            return self._connection.execute(_statement(self._statements[name]), parameters).rowcount
 
     def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
-        with self._connection.cursor() as cursor:
+        with _told(self._connection), self._connection.cursor() as cursor:
             cursor.executemany(_statement(self._statements[name]), rows)
 
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         text = _statement("\n".join(self._statements[name] for name in names))
-        with errors():
+        with _told(self._connection):
             return self._connection.execute(text, parameters, binary=True).fetchall()
 
     def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
-        with errors(), self._connection.cursor(name=f"ledger_{next(_CURSORS)}") as cursor:
+        with _told(self._connection), self._connection.cursor(name=f"ledger_{next(_CURSORS)}") as cursor:
             cursor.itersize = _BATCH
             cursor.execute(_statement(self._statements[name]), parameters, binary=True)
             yield from cursor
@@ -159,12 +176,14 @@ class _Served:
         for is_last in (False, True):
             with self._pool.connection() as connection:
                 try:
-                    with errors(), connection.pipeline():
+                    with connection.pipeline():
                         connection.execute("SELECT set_config('faktura.token', %s, true)", [mark])
                         return connection.execute(text, parameters, binary=True).fetchall()
-                except LedgerInterruptedError:
-                    if is_last or not connection.closed:
-                        raise
+                except psycopg.Error as error:
+                    is_stale = connection.closed or isinstance(error, _STALE)
+                    connection.close()  # after an error in a pipeline, what it has prepared is not what it believes
+                    if is_last or not is_stale:
+                        raise _translate(error) from error
             self._pool.forget()
         raise AssertionError("the second try returns or raises")
 
