@@ -82,7 +82,8 @@ class Terminal:
         return Said(done.returncode, done.stdout, done.stderr)
 
     def _environment(self, environment: dict[str, str]) -> dict[str, str]:
-        return {**database.database_environment(self.database), **environment}
+        own = {"FAKTURA_MIGRATION_DATABASE": ""} if "FAKTURA_DATABASE" in environment else database.database_environment(self.database)
+        return {**own, **environment}
 
     def dump(self, *, without: str | None = None) -> list[str]:
         """Everything the ledger holds; perhaps without a table's rows."""

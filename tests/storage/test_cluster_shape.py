@@ -21,7 +21,7 @@ ASK_EVERYWHERE = {
     # An operator's question, by an id or over all accounts of a provider.
     *("invoice_account", "invoice_place", "payment_account", "payment_page", "overview", "account_all", "account_page", "draft_get", "draft_page"),
     # Reports, migrations and proofs, which read everything anyway.
-    *("vat_taxed", "stale_listings", "audit_series", "audit_ids", "audit_foreign_accounts", "audit_foreign_providers"),
+    *("vat_taxed", "stale_listings", "stale_listings_count", "audit_series", "audit_ids", "audit_foreign_accounts", "audit_foreign_providers"),
     # A series that is set, or begins a year.
     *("series_first_own", "series_high", "series_first_date"),
 }

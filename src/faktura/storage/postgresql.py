@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -43,7 +43,6 @@ _SILENCE_MS = 10_000
 """A network that does not answer for so long has lost the connection."""
 _BATCH = 500
 _CURSORS = count()
-_T = TypeVar("_T")
 
 _BEGIN_WRITING = f"BEGIN; SELECT pg_advisory_xact_lock({schema.WRITERS_TURN})"
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -291,19 +290,18 @@ class PostgresqlStorage:
 
     def version(self) -> int:
         """The newest migration; 0 for an empty database. SchemaError for another program's."""
-        return self._migrating(schema.read_version)
+        with self.connection() as connection:
+            return schema.read_version(connection)
 
     def migrate(self) -> list[Migration]:
         """Bring the schema to this release, in one transaction; returns what was applied."""
         server, owner = _user(self._url), _user(self._migration_url)
-        return self._migrating(lambda connection: schema.migrate(connection, server_role=None if server == owner else server))
-
-    def _migrating(self, act: Callable[[Connection], _T]) -> _T:
-        with errors(), Pool(lambda: _connect(self._migration_url, LEDGER_STATEMENT_SECONDS), size=1, seconds=0).connection() as connection:
-            try:
-                return act(connection)
-            finally:
-                connection.close()
+        pool = Pool(lambda: _connect(self._migration_url, LEDGER_STATEMENT_SECONDS), size=1, seconds=0)
+        try:
+            with errors(), pool.connection() as connection:
+                return schema.migrate(connection, server_role=None if server == owner else server)
+        finally:
+            pool.forget()
 
 
 def _connect(url: str, statement_seconds: int, *, role: str | None = None) -> Connection:

@@ -40,7 +40,10 @@ def read_version(connection: Connection) -> int:
     """The newest migration; 0 for an empty schema. SchemaError for another program's."""
     tables = _tables(connection)
     if "schema_migration" in tables:
-        row = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_migration").fetchone()
+        try:
+            row = connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_migration").fetchone()
+        except InsufficientPrivilege as error:
+            raise SchemaError("the database's role has no rights in the ledger: run `faktura migrate` with this FAKTURA_DATABASE") from error
         return int(row[0]) if row else 0
     if tables:
         raise SchemaError("the database's schema has tables of another program")
@@ -81,7 +84,7 @@ def lower_wall(connection: Connection) -> None:
 
 
 def _tables(connection: Connection) -> list[str]:
-    rows = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1").fetchall()
+    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1").fetchall()
     return [row[0] for row in rows]
 
 
