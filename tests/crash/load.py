@@ -17,7 +17,7 @@ SECONDS_MAX = 60
 """How long a call may take before it is a failure."""
 IDLE_SECONDS_MAX = 2
 """How long a connection is kept: the server hangs up after five."""
-AWAY_SECONDS = 0.1
+AWAY_SECONDS = 0.25
 """How long a caller pauses who was told that the database is away."""
 BASE = "/manage/v1"
 _JSONL = "application/jsonl"

@@ -26,7 +26,7 @@ from tests.crash.nursery import Child, Nursery
 CALLERS = 5
 ROUNDS_A_LEDGER = 8
 """Then a fresh one: what is checked after each kill grows with the ledger."""
-KILL_SECONDS = (0.0004, 0.15)
+KILL_SECONDS = (0.0004, 0.25)
 FINISH_SECONDS_MAX = 60
 """How long billing runs may take to be worked off in the end."""
 BACK_SECONDS_MAX = 20

@@ -20,6 +20,7 @@ def test_killed_servers_lose_nothing_and_do_nothing_twice(engine: str) -> None:
     assert figures.kills == 5
     assert figures.counts["documents"] > 0
     assert figures.counts["database kills"] == (engine == "postgresql")
+    assert bool(figures.counts["answers while the database was away"]) == (engine == "postgresql")
 
 
 def _document(sequence: int, **changed: object) -> Document:
