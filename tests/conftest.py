@@ -16,6 +16,7 @@ import pytest
 from tests.database import choose_engine, database_at, database_environment
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
+from faktura.bootstrap.demo import fill_demo
 from faktura.config import Settings
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider
@@ -179,6 +180,14 @@ def serve(ledger: Ledger) -> Iterator[Callable[[], Served]]:
 
 @pytest.fixture(scope="session")
 def demo(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The demo, as `make demo` starts it, its limits as documented."""
-    with running("demo", "--data", str(tmp_path_factory.mktemp("demo"))) as served:
-        yield served
+    """The demo, as `make demo` starts it, its limits as documented; it is a file of its own always, so on PostgreSQL a server of the same ledger."""
+    folder = tmp_path_factory.mktemp("demo")
+    if engine == "sqlite":
+        with running("demo", "--data", str(folder)) as served:
+            yield served
+        return
+    with open_books(Settings(database=database_at(folder / "ledger.db")), create=True) as books:
+        fill_demo(books)
+        tokens = {name: create_token(books, provider=name, reference="demo")[0] for name in DIALECTS}
+    with serving(folder / "ledger.db") as served:
+        yield replace(served, tokens=tokens)

@@ -52,6 +52,14 @@ def test_the_demo_is_used_again(tmp_path: Path) -> None:
         assert third != first
 
 
+def test_the_demo_is_a_file_whatever_the_environment_names(tmp_path: Path) -> None:
+    """It is for a first look, so it needs no server and writes into nobody's ledger, though FAKTURA_DATABASE names one."""
+    there = Settings(database=DatabaseUrl(url="postgresql://127.0.0.1:9/nobody"))
+    with open_demo(there, tmp_path) as (books, _):
+        assert len(list(list_invoices(books))) == 28
+    assert (tmp_path / "ledger.db").is_file()
+
+
 def test_two_starts_at_once_share_one_demo(tmp_path: Path) -> None:
     """Two processes that make the demo in one folder at the same time both serve it."""
     command = [sys.executable, "-m", "faktura", "demo", "--port", "0", "--json", "--data", str(tmp_path)]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from tests import database
-from tests.cli.terminal import Terminal
 from tests.conftest import BUYER, Ledger, open_ledger
 
 from faktura.bootstrap import moving_in as moving_in_files
@@ -137,7 +136,7 @@ def export(source: Ledger, provider: str) -> list[dict[str, Any]]:
         invoice, money = statement.invoice, statement.invoice.currency
         payments = [
             {"amount": money.to_decimal(amount), "paid_on": paid_on, "reference": reference}
-            for amount, paid_on, reference in Terminal(source.path).select(_PAYMENTS, invoice.id)
+            for amount, paid_on, reference in (row.values() for row in database.execute(source.books, _PAYMENTS.strip(), [invoice.id]))
         ]
         lines.append(
             {
