@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,20 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(SettingError, match="no ledger"), open_books(settings(tmp_path / "missing.db")):
         pass
+
+
+def test_a_ledger_that_was_a_backup_is_logged_again(tmp_path: Path) -> None:
+    """Whoever writes a file that has no write-ahead log gives it one: readers never wait for a writer."""
+    path = tmp_path / "ledger.db"
+    migrate(settings(path))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with open_books(settings(path)) as books, books.storage.writing() as tx:
+        tx.answers.claim(1, "k", fingerprint=b"f", now_us=1)
+        with books.storage.reading() as other:
+            assert other.providers.all() == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_migrating_twice_does_nothing(tmp_path: Path) -> None:

@@ -114,13 +114,14 @@ class SqliteStorage:
             raise LedgerError(message)
         self.path = path
         self._page_count_max = page_count_max
-        self._turns = Turns(lambda: _Writing(self._writing_connection()), seconds=BUSY_SECONDS)
+        self._turns = Turns(self._begin, seconds=BUSY_SECONDS)
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
+        self._is_logged = False
 
     is_remote = False
     """Single statements take microseconds: they may run where others wait."""
@@ -171,6 +172,14 @@ class SqliteStorage:
         """
         with errors(), self._turns.transaction(bulk=bulk) as driver:
             yield Store(driver)
+
+    def _begin(self) -> _Writing:
+        connection = self._writing_connection()
+        if not self._in_memory and not self._is_logged:  # a file that was a backup has no write-ahead log yet
+            with errors():
+                connection.execute("PRAGMA journal_mode = WAL")
+            self._is_logged = True
+        return _Writing(connection)
 
     def _writing_connection(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -225,8 +234,6 @@ class SqliteStorage:
         with errors():
             connection = self._writing_connection()
             check_version(self._version(connection))  # before anything is changed in what may be another program's file
-            if not self._in_memory:
-                connection.execute("PRAGMA journal_mode = WAL")
             with self._turns.transaction(bulk=True):
                 version = self._version(connection)
                 check_version(version)
