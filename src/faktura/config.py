@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from faktura.domain.errors import SettingError
 
-_PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=[?&]password=)[^&]*")
+_PASSWORD = re.compile(r"(?<=:)(?!//)[^@]*(?=@)|(?<=password=)[^&\s]*")
 NAMES = (
     "FAKTURA_DATABASE",
     "FAKTURA_MIGRATION_DATABASE",
@@ -43,7 +43,7 @@ class DatabaseUrl:
     @property
     def label(self) -> str:
         """The ledger's place, without a password."""
-        return self.path if self.url is None else _PASSWORD.sub("…", self.url)
+        return self.path if self.url is None else masked(self.url)
 
     @property
     def scratch_folder(self) -> Path | None:
@@ -105,7 +105,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
         parts = urlsplit("")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if "%00" in parts.path or "\x00" in parts.path or parts.scheme != "sqlite" or parts.netloc or parts.path in {"", "/"} or set(options) - {"page_count_max"}:
-        message = f"FAKTURA_DATABASE names the ledger and must be sqlite:///PATH (four slashes before an absolute path) or postgresql://…, not {url!r}"
+        message = f"FAKTURA_DATABASE names the ledger and must be sqlite:///PATH (four slashes before an absolute path) or postgresql://…, not {masked(url)!r}"
         raise SettingError(message)
     pages = options.get("page_count_max", "")
     if "page_count_max" in options and not (pages.isascii() and pages.isdigit() and int(pages) > 0):
@@ -116,7 +116,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
 
 def masked(text: str) -> str:
     """A setting as it may be shown: without a password."""
-    return _PASSWORD.sub("…", text) if "://" in text else text
+    return _PASSWORD.sub("…", text)
 
 
 def _network(text: str) -> Network:

@@ -22,9 +22,11 @@ from tests.database import database_environment
 from tests.operations.office import NEWEST, empty_target, fill, numbers, select, settings, sqlite_url, writers
 
 from faktura.bootstrap.backups import add_up, make_backup, restore
+from faktura.bootstrap.books import migrate
 from faktura.config import DatabaseUrl, Settings
 from faktura.domain.calendar import parse_instant
 from faktura.domain.errors import ConflictError
+from faktura.storage import backup
 from faktura.storage.copying import make_schema
 
 
@@ -106,7 +108,8 @@ def test_no_place_for_a_backup_is_told(terminal: Terminal, ledger: Ledger, tmp_p
     assert "somebody has" in terminal("backup", file, **environment).refused()
     (tmp_path / "monday.db-wal").unlink()
     if environment["FAKTURA_DATABASE"].startswith("sqlite"):
-        assert "is the ledger itself" in terminal("backup", ledger.path, "--replace", **environment).refused()
+        names = [ledger.path, *(f"{ledger.path}{mark}" for mark in ("-wal", "-shm", "-journal"))]
+        assert all("is the ledger itself" in terminal("backup", name, "--replace", **environment).refused() for name in names)
     before = set(tmp_path.iterdir())
     for limit in (100_000, 300_000, 420_000):  # bytes that a file may have
         said = limited(limit, "backup", str(file), environment)
@@ -175,6 +178,22 @@ def test_two_at_once_do_not_mix(terminal: Terminal, ledger: Ledger, tmp_path: Pa
         make_backup(settings(ledger.url), tmp_path / "monday.db")
     os.close(handle)
     make_backup(settings(ledger.url), tmp_path / "monday.db")
+
+
+def test_a_migration_may_come_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest tells of what was copied, not of what the ledger was a moment before."""
+    path, file = tmp_path / "ledger.db", tmp_path / "old.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        make_schema(connection, NEWEST - 1)
+    plain = backup.copy_pages
+
+    def migrated(source: str, target: Path) -> None:
+        migrate(settings(sqlite_url(path)))
+        plain(source, target)
+
+    monkeypatch.setattr(backup, "copy_pages", migrated)
+    assert make_backup(settings(sqlite_url(path)), file).schema == NEWEST
+    restore(settings(sqlite_url(path)), file)
 
 
 def test_a_ledger_is_backed_up_before_it_is_migrated(tmp_path: Path) -> None:

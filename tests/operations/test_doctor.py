@@ -97,6 +97,23 @@ def test_no_password_is_shown() -> None:
     assert checks[-1].level is Level.FAULT
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hid:den@127.0.0.1:1/x?connect_timeout=1",
+        "postgresql://127.0.0.1:1/x?connect_timeout=1&sslpassword=hidden",
+        "postgresql+psycopg://me:hidden@127.0.0.1:1/x",
+        "postgres:me:hidden@127.0.0.1/x",
+        "host=127.0.0.1 password=hidden",
+    ],
+)
+def test_no_password_is_shown_of_a_setting_that_is_wrong(url: str) -> None:
+    """Whatever form a password stands in, and also where the setting cannot be used."""
+    said = str(list(examine({"FAKTURA_DATABASE": url})))
+    assert "hid" not in said
+    assert "den" not in said.replace("identif", "")
+
+
 def test_a_default_provider_that_is_not_there(sound: Ledger) -> None:
     """The server would not start: a fault."""
     only(found(sound, FAKTURA_DEFAULT_PROVIDER="nobody"), Level.FAULT, "settings")

@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
 from tests.conftest import serving
 from tests.operations.office import NEWEST, empty_target, fill, numbers, select, settings, sqlite_url
 
+from faktura.bootstrap import backups
 from faktura.bootstrap.backups import add_up, make_backup, restore
 from faktura.bootstrap.books import open_books
 from faktura.config import DatabaseUrl, parse_database_url
-from faktura.domain.errors import InputError
+from faktura.domain.errors import InputError, LedgerFullError
 from faktura.domain.party import Party
 from faktura.ledger.accounts import add_account
 from faktura.storage.facts import drop_wall
@@ -279,6 +281,35 @@ def test_a_damaged_ledger_that_is_served_is_left_alone(place: Place) -> None:
         assert "another process has the ledger" in Terminal(place.ledger).process("restore", str(place.backup)).refused()
         with place.ledger.open("r+b") as file:
             file.write(body[:100])
+
+
+def test_a_backup_with_a_log_beside_it_is_not_whole(place: Place) -> None:
+    """A copy of a served ledger's file without what its log holds would be an older state, and nothing would say so."""
+    log = place.backup.with_name("monday.db-wal")
+    log.write_bytes(b"frames")
+    said = Terminal(place.ledger)("restore", place.backup, "--without-checksum").refused()
+    assert "does not hold all of its ledger" in said
+    assert "after" in references(place.ledger)
+
+
+def test_a_log_that_was_not_folded_in_is_not_left_behind(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the restored file's own log could not be folded into it, as on a full disk, the old ledger stays."""
+    plain = backups._stage
+
+    def stage(settings: Any, file: Path, staged: Path, manifest: Any) -> None:
+        plain(settings, file, staged, manifest)
+        held = sqlite3.connect(staged)  # a reader that stays keeps the log where it is
+        held.execute("UPDATE provider SET name = name")
+        held.commit()
+        held.execute("BEGIN").execute("SELECT * FROM provider").fetchone()
+        open_readers.append(held)
+
+    open_readers: list[sqlite3.Connection] = []
+    monkeypatch.setattr(backups, "_stage", stage)
+    with pytest.raises(LedgerFullError):
+        backups.restore(settings(place.url), place.backup)
+    open_readers[0].close()
+    assert "after" in references(place.ledger)
 
 
 def test_the_ledger_itself_is_no_backup(place: Place) -> None:

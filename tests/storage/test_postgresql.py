@@ -35,7 +35,7 @@ from faktura.ledger.verification import verify
 from faktura.storage import postgresql_schema
 from faktura.storage.facts import FACTS, OTHERS, WORK
 from faktura.storage.pool import Pool
-from faktura.storage.postgresql import PostgresqlStorage, _connect, _statement
+from faktura.storage.postgresql import CONNECTIONS_MAX, PostgresqlStorage, _connect, _statement
 from faktura.storage.statement import load_statements
 
 EUR = Currency("EUR")
@@ -206,6 +206,101 @@ def test_lost_connections_are_made_again(ledger: Ledger) -> None:
         cut(ledger)
         with storage.writing() as tx:
             tx.answers.claim(1, "k", fingerprint=b"f", now_us=1)
+
+
+def test_a_reader_whose_connection_was_lost_gives_its_place_back(ledger: Ledger) -> None:
+    """A connection that is lost after the last statement: what was read counts, and no place in the pool is lost for good."""
+    storage = storage_of(ledger)
+    for _ in range(3):
+        with storage.reading() as tx:
+            assert tx.providers.find("vpsbg")
+            cut(ledger)
+    assert storage._ledger._slots._value == CONNECTIONS_MAX
+
+
+def test_a_commit_that_the_server_made_a_rollback_is_no_success(ledger: Ledger) -> None:
+    """Where an error was passed over inside a transaction, PostgreSQL answers COMMIT with ROLLBACK, and with no error: nobody may take that for durable."""
+
+    def act() -> None:
+        with storage_of(ledger).writing() as tx:
+            tx.answers.claim(1, "k", fingerprint=b"f", now_us=1)
+            with suppress(psycopg.Error):
+                tx.answers._driver.run("token_used", last_used_at_us="x", token_hash=b"x")
+
+    with pytest.raises(LedgerInterruptedError):
+        act()
+    assert execute(ledger.books, "SELECT 1 FROM idempotency") == []
+
+
+def test_a_page_is_one_round_trip(ledger: Ledger, tmp_path: Path) -> None:
+    """Token, statement and the end of both are sent before anything is waited for."""
+    storage, token = storage_of(ledger), hash_token(ledger.token("vpsbg", "anna")) or b""
+
+    def look() -> None:
+        assert storage.serving().serving.page(token, now_us=ledger.clock(), skip=0, size=10) is not None
+
+    for _ in range(8):
+        look()
+    (connection,) = storage._serving._idle
+    with (tmp_path / "trace").open("w+") as file:
+        connection.pgconn.trace(file.fileno())
+        look()
+        connection.pgconn.untrace()
+        file.seek(0)
+        directions = [line.split("\t")[1] for line in file]
+    assert directions == sorted(directions, reverse=True), "F is to the server, B is back"
+    assert len(set(directions)) == 2
+
+
+def test_a_silent_network_is_noticed_while_an_answer_is_waited_for(ledger: Ledger) -> None:
+    """The system's own two hours would hold the writers' turn; what a URL says goes before."""
+    with closing(_connect(ledger.url, 5)) as connection:
+        said = connection.info.get_parameters()
+    assert (said["keepalives_idle"], said["keepalives_interval"], said["keepalives_count"], said["tcp_user_timeout"]) == ("5", "2", "3", "10000")
+    with closing(_connect(f"{ledger.url}&keepalives_idle=60", 5)) as connection:
+        assert connection.info.get_parameters()["keepalives_idle"] == "60"
+
+
+def test_who_makes_the_reader_may_act_as_it(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role that may make roles is a member of what it makes, but from PostgreSQL 16 on cannot be it before that is granted."""
+    name = f"reader_{psycopg.conninfo.conninfo_to_dict(ledger.url)['dbname']}"
+    monkeypatch.setattr(postgresql_schema, "READER", name)
+    owner_url = storage_of(ledger)._migration_url
+    with closing(PostgresqlStorage(owner_url)) as storage:
+        storage.migrate()
+        assert storage.serving().providers.all()
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_a_migration_with_nothing_to_do_waits_for_no_reader(ledger: Ledger) -> None:
+    """A backup reads for hours: a server that starts meanwhile migrates first, and must neither wait for it nor let pages wait. Walls that are down are raised."""
+    storage = storage_of(ledger)
+    owner_url = f"{storage._migration_url}&options=-c%20lock_timeout%3D1"
+    with storage.reading(), storage.connection() as connection, psycopg.connect(owner_url, autocommit=True) as owner:
+        connection.execute("BEGIN")
+        for table in (*FACTS, *OTHERS):
+            connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+        assert postgresql_schema.migrate(owner, server_role="faktura_server") == []
+        connection.execute("ROLLBACK")
+        for change in (
+            "ALTER POLICY served ON invoice USING (true)",
+            "ALTER POLICY kept ON account TO faktura_owner",
+            "ALTER TABLE token DISABLE ROW LEVEL SECURITY",
+        ):
+            owner.execute(change)
+        owner.execute("ALTER TABLE payment DISABLE TRIGGER ALL; DROP TRIGGER fact_journal ON journal; DROP POLICY served ON listing")
+    walls = "SELECT tablename, policyname, roles, cmd, qual FROM pg_policies ORDER BY 1, 2"
+    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema._SERVED) - 1
+    storage.migrate()
+    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema._SERVED)
+    for table in ("invoice", "account", "listing"):
+        assert len(read_as(ledger, ledger.token("vpsbg", "anna"), f"SELECT 1 FROM {table}")) == 1
+    for table in FACTS:
+        (column, *_) = [row["column_name"] for row in execute(ledger.books, "SELECT column_name FROM information_schema.columns WHERE table_name = ?", [table])]
+        with pytest.raises(psycopg.errors.RaiseException, match=f"only ever inserted: {table}"):
+            execute(ledger.books, f"UPDATE {table} SET {column} = {column}")
+    assert len(execute(ledger.books, "SELECT 1 FROM account")) == 2
 
 
 def test_a_migration_below_a_running_server_is_lived_through(ledger: Ledger) -> None:

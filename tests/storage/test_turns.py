@@ -16,7 +16,7 @@ from tests.database import database_at, execute
 
 from faktura.bootstrap.books import open_books
 from faktura.config import Settings
-from faktura.domain.errors import LedgerBusyError, LedgerFullError
+from faktura.domain.errors import LedgerBusyError, LedgerFullError, LedgerInterruptedError
 from faktura.ledger.ports import Books
 from faktura.storage import turns
 from faktura.storage.sqlite import SqliteStorage
@@ -76,7 +76,7 @@ def claimed(books: Books) -> set[str]:
     return {row["idempotency_key"] for row in execute(books, "SELECT idempotency_key FROM idempotency")}
 
 
-def together(watch: Watch, acts: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch) -> list[BaseException | None]:
+def together(watch: Watch, acts: list[Callable[[], None]], monkeypatch: pytest.MonkeyPatch, *, holder_fails: bool = False) -> list[BaseException | None]:
     """Run all in threads of their own, all waiting before the first goes on; what each raised."""
     monkeypatch.setattr(turns, "GROUP_NS_MAX", 60_000_000_000)
     gate, is_first = threading.Event(), threading.Lock()
@@ -102,7 +102,10 @@ def together(watch: Watch, acts: list[Callable[[], None]], monkeypatch: pytest.M
             while watch.waiting() <= place:
                 time.sleep(0.001)
         gate.set()
-        holding.result()
+        if holder_fails:
+            assert isinstance(holding.exception(), LedgerInterruptedError)
+        else:
+            holding.result()
         return [future.result() for future in found]
 
 
@@ -162,6 +165,96 @@ def test_a_commit_that_fails_is_told_to_all(books: Books, monkeypatch: pytest.Mo
     assert claimed(books) == set()
     claim(books, "after")
     assert claimed(books) == {"after"}
+
+
+def test_a_transaction_that_is_lost_between_members_is_told_as_broken_off(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who were done and the next are told that nothing was kept, not somebody's own mistake; who comes after begins anew."""
+    watch = Watch(books, monkeypatch)
+    gone = []
+
+    def lose() -> None:
+        with books.storage.writing():
+            group = watch.storage._turns._group
+            monkeypatch.setattr(group.transaction, "run", broken(group.transaction))
+            gone.append(group)
+            raise KeyError("mine")
+
+    def broken(transaction: Any) -> Callable[[str], None]:
+        plain = transaction.run
+
+        def run(sql: str) -> None:
+            if sql.startswith("ROLLBACK TO"):
+                raise LedgerInterruptedError
+            plain(sql)
+
+        return run
+
+    found = together(watch, [lambda: claim(books, "a"), lose, lambda: claim(books, "b")], monkeypatch, holder_fails=True)
+    assert [type(error) for error in found] == [LedgerInterruptedError, KeyError, type(None)]
+    assert claimed(books) == {"b"}
+
+
+def test_a_savepoint_that_fails_ends_the_group(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who were done are told at once that nothing was kept, and the next in the queue gets a transaction of its own."""
+    watch = Watch(books, monkeypatch)
+    left = [1]
+
+    def act() -> None:
+        with books.storage.writing() as tx:
+            tx.answers.claim(1, "a", fingerprint=b"f", now_us=1)
+            transaction = watch.storage._turns._group.transaction
+            plain = transaction.run
+
+            def run(sql: str) -> None:
+                if sql.startswith("SAVEPOINT") and left[0]:
+                    left[0] -= 1
+                    plain("ROLLBACK")
+                    raise LedgerInterruptedError
+                plain(sql)
+
+            transaction.run = run
+
+    found = together(watch, [act, lambda: claim(books, "b"), lambda: claim(books, "c")], monkeypatch, holder_fails=True)
+    assert [type(error) for error in found] == [LedgerInterruptedError, LedgerInterruptedError, type(None)]
+    assert claimed(books) == {"c"}
+
+
+def test_an_interrupted_wait_or_commit_keeps_no_turn(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come at any moment; whoever writes next is served."""
+    watch = Watch(books, monkeypatch)
+    turns_ = watch.storage._turns
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            super().wait(timeout)
+            raise KeyboardInterrupt
+
+    def commit(group: Any) -> None:
+        plain = group.transaction.run
+
+        def run(sql: str) -> None:
+            if sql == "COMMIT":
+                raise KeyboardInterrupt
+            plain(sql)
+
+        group.transaction.run = run
+        type(turns_)._commit(turns_, group)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turns_, "_commit", commit)
+        with pytest.raises(KeyboardInterrupt):
+            claim(books, "a")
+    assert turns_._holder is None
+    with monkeypatch.context() as patched:
+        patched.setattr(turns, "_Waiter", lambda is_bulk: _waiter(is_bulk=is_bulk, turn=Interrupted()))
+        (error,) = together(watch, [lambda: claim(books, "b")], patched)
+    assert isinstance(error, KeyboardInterrupt)
+    assert turns_._holder is None
+    claim(books, "after")
+    assert claimed(books) == {"after"}
+
+
+_waiter = turns._Waiter
 
 
 def test_long_work_shares_with_nobody(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

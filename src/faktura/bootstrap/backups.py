@@ -66,24 +66,22 @@ def make_backup(settings: Settings, file: Path, *, overwrite: bool = False) -> M
     """
     database = settings.database
     version = _version(database)
-    if database.url is None and file.resolve() == Path(database.path).resolve():
-        message = f"{file} is the ledger itself"
-        raise SettingError(message)
+    _check_apart(database, file)
     with files.disk(f"no backup was made at {file}"):
         files.check_free(file, replace=overwrite)
         taken_at_us = now_us()
         with files.workshop(file) as folder:
             made = folder / "backup.db"
-            tables = layout(version)
             if database.url is None:
                 files.copy_pages(database.path, made)
+                version = _version(DatabaseUrl(path=str(made)))  # of what was copied: a migration may have come between
             else:
                 files.make_ledger(made, version)
                 with _reading(database) as read, copying.writing(str(made)) as written:
-                    copying.copy(read, written, tables)
+                    copying.copy(read, written, layout(version))
             files.finish(made)
             with copying.reading(str(made)) as read:
-                found = copying.add_up(read, tables)
+                found = copying.add_up(read, layout(version))
             manifest = Manifest(
                 sha256=files.sha256(made),
                 size_bytes=made.stat().st_size,
@@ -96,6 +94,17 @@ def make_backup(settings: Settings, file: Path, *, overwrite: bool = False) -> M
             )
             files.publish(made, manifest, file, replace=overwrite)
     return manifest
+
+
+def _check_apart(database: DatabaseUrl, file: Path) -> None:
+    """SettingError where a backup, or what stands beside it, would take the name of the ledger or of what SQLite keeps beside that."""
+    if database.url is not None:
+        return
+    ledger = Path(database.path).resolve()
+    names = {ledger, *(ledger.with_name(ledger.name + mark) for mark in files.SIDE_FILES)}
+    if names & {file.resolve(), files.manifest_path(file.resolve())}:
+        message = f"{file} is the ledger itself, or belongs to it: name another file"
+        raise SettingError(message)
 
 
 def restore(settings: Settings, file: Path, *, with_checksum: bool = True) -> Restored:

@@ -172,6 +172,10 @@ def publish(made: Path, manifest: Manifest, file: Path, *, replace: bool) -> Non
 
 def fetch(file: Path, to: Path, manifest: Manifest | None) -> None:
     """A backup's bytes, checked as they are copied: what is verified from now on is this copy. InputError for a damaged one."""
+    log = next((path for path in map(file.with_name, (f"{file.name}-wal", f"{file.name}-journal")) if path.exists() and path.stat().st_size), None)
+    if log is not None:
+        message = f"{log} is there: {file} alone does not hold all of its ledger; nothing was changed"
+        raise InputError(message)
     digest, size = hashlib.sha256(), 0
     with file.open("rb") as source, to.open("wb") as target:
         while piece := source.read(_PIECE_BYTES):
@@ -195,10 +199,13 @@ def check_integrity(path: Path) -> None:
 def put_in_place(made: Path, path: Path, *, mark: str) -> Path | None:
     """Let a whole ledger take the place of the one at a path, in one step; the old one's new name, if there was one.
 
-    LedgerBusyError where another process has the old one open.
+    LedgerBusyError where another process has the old one open, LedgerFullError where the new one is not whole without its log.
     """
+    if made.with_name(f"{made.name}-wal").exists():
+        raise LedgerFullError  # its log could not be folded into it when it was closed
     if not path.exists():
         _set_aside(path, mark)
+        sync(made)
         made.replace(path)
         sync(path.parent)
         return None

@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from typing import Any
@@ -39,8 +39,15 @@ CONNECTIONS_MAX = 20
 CONNECT_SECONDS = 3
 LEDGER_STATEMENT_SECONDS = 300
 SERVING_STATEMENT_SECONDS = 15
-_SILENCE_MS = 10_000
-"""A network that does not answer for so long has lost the connection."""
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "application_name": "faktura",
+}
+"""A network that does not answer for some ten seconds has lost the connection: also while nothing is sent and an answer is waited for."""
 _BATCH = 500
 _CURSORS = count()
 
@@ -178,7 +185,8 @@ class _Served:
                 try:
                     with connection.pipeline():
                         connection.execute("SELECT set_config('faktura.token', %s, true)", [mark])
-                        return connection.execute(text, parameters, binary=True).fetchall()
+                        cursor = connection.execute(text, parameters, binary=True)
+                    return cursor.fetchall()  # after the pipeline: within it, rows and its end would be waited for one after the other
                 except psycopg.Error as error:
                     is_stale = connection.closed or isinstance(error, _STALE)
                     connection.close()  # after an error in a pipeline, what it has prepared is not what it believes
@@ -213,14 +221,15 @@ class _Writing:
         self.driver = _Session(self._connection)
 
     def run(self, sql: str) -> None:
+        was_open = self.is_open()
         try:
-            self._connection.execute(sql)
-        except psycopg.OperationalError as error:
-            if sql == "COMMIT" and self._connection.closed:
+            done = self._connection.execute(sql).statusmessage
+        except psycopg.Error as error:
+            if sql == "COMMIT" and was_open and self._connection.closed:
                 raise LedgerUncertainError from error
             raise _translate(error) from error
-        except psycopg.Error as error:
-            raise _translate(error) from error
+        if sql == "COMMIT" and done != sql:  # a transaction that met an error is rolled back, and the server calls that no error
+            raise LedgerInterruptedError
 
     def is_open(self) -> bool:
         return not self._connection.closed
@@ -299,9 +308,11 @@ class PostgresqlStorage:
             with errors():
                 yield Store(_Session(connection))
         finally:
-            if not connection.closed:
-                connection.rollback()
-            self._ledger.give_back(connection)
+            try:
+                with suppress(psycopg.Error):  # lost meanwhile: what was read is right all the same
+                    connection.rollback()
+            finally:
+                self._ledger.give_back(connection)
 
     def serving(self) -> Store:
         """Single statements that read what a token may see, each its own transaction."""
@@ -325,8 +336,7 @@ class PostgresqlStorage:
 
 def _connect(url: str, statement_seconds: int, *, role: str | None = None) -> Connection:
     """A connection in autocommit, with its bounds. What the URL says of the network goes before what is said here."""
-    network: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": _SILENCE_MS, "application_name": "faktura"} | conninfo_to_dict(url)
-    connection = psycopg.connect(**network, autocommit=True, row_factory=_rows)
+    connection = psycopg.connect(**_NETWORK | conninfo_to_dict(url), autocommit=True, row_factory=_rows)
     bounds = {"lock_timeout": BUSY_SECONDS, "statement_timeout": statement_seconds, "idle_in_transaction_session_timeout": LEDGER_STATEMENT_SECONDS}
     settings = [f"SET {name} = '{seconds}s'" for name, seconds in bounds.items()]
     try:

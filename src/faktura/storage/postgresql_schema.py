@@ -22,6 +22,8 @@ from faktura.storage.migration import Migration, check_version, load_migrations
 READER = "faktura_reader"
 WRITERS_TURN = 0x66616B74  # "fakt": the advisory lock that writers take turns with
 
+_SET_VERSION_MIN = 160_000
+
 Connection = psycopg.Connection[Any]
 
 _ASKED = "token_hash = decode(current_setting('faktura.token', true), 'hex')"
@@ -54,22 +56,23 @@ def migrate(connection: Connection, *, server_role: str | None) -> list[Migratio
     """Bring the schema to this release and raise its walls, in one transaction; returns what was applied.
 
     `server_role` is who will serve, where that is not who migrates: it gets the rights that serving needs, and no more.
+    A wall that stands is not touched: whoever raises one waits for every reader, and all others wait behind.
     """
-    applied = []
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (WRITERS_TURN,))
+        connection.execute("SET LOCAL statement_timeout = 0")  # an index over a large table takes as long as it takes
         version = read_version(connection)
         check_version(version)
         if version == 0:
             connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
-        lower_wall(connection)
-        for migration in load_migrations():
-            if migration.version > version:
-                for statement in migration.statements:
-                    connection.execute(_definition(statement))
-                row = (migration.version, migration.name, time.time_ns() // 1000)
-                connection.execute("INSERT INTO schema_migration VALUES (%s, %s, %s)", row)
-                applied.append(migration)
+        applied = [migration for migration in load_migrations() if migration.version > version]
+        if applied:
+            lower_wall(connection)
+        for migration in applied:
+            for statement in migration.statements:
+                connection.execute(_definition(statement))
+            row = (migration.version, migration.name, time.time_ns() // 1000)
+            connection.execute("INSERT INTO schema_migration VALUES (%s, %s, %s)", row)
         _guard_facts(connection)
         _guard_accounts(connection, server_role)
         if server_role is not None:
@@ -95,7 +98,9 @@ def _definition(statement: str) -> str:
 
 def _guard_facts(connection: Connection) -> None:
     connection.execute(_REFUSE)
-    for table in set(FACTS) & set(_tables(connection)):
+    enabled = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'fact\\_%' AND tgenabled = 'O' AND tgfoid = to_regproc('refuse_change')"
+    guarded = {row[0] for row in connection.execute(enabled).fetchall()}
+    for table in set(FACTS) & set(_tables(connection)) - guarded:
         connection.execute(f"DROP TRIGGER IF EXISTS fact_{table} ON {table}")
         connection.execute(f"CREATE TRIGGER fact_{table} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()")
 
@@ -105,13 +110,28 @@ def _guard_accounts(connection: Connection, server_role: str | None) -> None:
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_schema(connection), sql.Identifier(READER)))
     connection.execute(f"GRANT SELECT ON provider TO {READER}")
     for table, rows in _SERVED.items():
-        connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         connection.execute(f"GRANT SELECT ON {table} TO {READER}")
-        connection.execute(f"DROP POLICY IF EXISTS served ON {table}")
-        connection.execute(f"CREATE POLICY served ON {table} FOR SELECT TO {READER} USING ({rows})")
+        up = connection.execute("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(%s)", (table,)).fetchone()
+        if not (up and up[0]):
+            connection.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        _let_see(connection, table, policy="served", verb="SELECT", role=READER, rows=rows)
         if server_role is not None:
-            connection.execute(f"DROP POLICY IF EXISTS kept ON {table}")
-            connection.execute(sql.SQL("CREATE POLICY kept ON {} TO {} USING (true)").format(sql.Identifier(table), sql.Identifier(server_role)))
+            _let_see(connection, table, policy="kept", verb="ALL", role=server_role, rows="true")
+
+
+def _let_see(connection: Connection, table: str, *, policy: str, verb: str, role: str, rows: str) -> None:
+    """Make a policy, unless it is there as it was made. Its comment has what it was made of, and what the server made of that."""
+    asked = """SELECT md5(%s) || ' ' || md5(concat(polpermissive, polcmd, polroles, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))),
+        obj_description(oid, 'pg_policy') FROM pg_policy WHERE polrelid = to_regclass(%s) AND polname = %s"""
+    values = (f"{verb} {role} {rows}", table, policy)
+    found = connection.execute(asked, values).fetchone()
+    if found and found[0] == found[1]:
+        return
+    name = sql.SQL(policy + " ON {}").format(sql.Identifier(table))
+    connection.execute(sql.SQL("DROP POLICY IF EXISTS {}").format(name))
+    connection.execute(sql.SQL("CREATE POLICY {} FOR " + verb + " TO {} USING (" + rows + ")").format(name, sql.Identifier(role)))
+    made = connection.execute(asked, values).fetchone()
+    connection.execute(sql.SQL("COMMENT ON POLICY {} IS {}").format(name, sql.Literal(made[0] if made else "")))
 
 
 def _make_reader(connection: Connection, server_role: str | None) -> None:
@@ -126,7 +146,9 @@ def _make_reader(connection: Connection, server_role: str | None) -> None:
         pass  # another database's migration was quicker
     except InsufficientPrivilege as error:
         raise _ask_administrator("CREATE ROLE {reader} NOLOGIN; GRANT {reader} TO {name}", name) from error
-    row = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", (name, READER)).fetchone()
+    # Who made a role is its member from 16 on, but may not act as it before that is granted.
+    right = "SET" if connection.info.server_version >= _SET_VERSION_MIN else "MEMBER"
+    row = connection.execute("SELECT pg_has_role(%s, %s, %s)", (name, READER, right)).fetchone()
     if row and not row[0]:
         try:
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), member))

@@ -154,11 +154,17 @@ class SqliteStorage:
     def connection(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own, as those that read and write are, in autocommit."""
         with errors():
-            connection = self._idle.pop() if self._idle else self._connect()
+            connection = self._kept()
             try:
                 yield connection
             finally:
                 self._idle.append(connection)
+
+    def _kept(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:  # another thread may take the last
+            return self._connect()
 
     def watch(self, watcher: Watcher) -> None:
         """Tell somebody how writers fare."""
@@ -194,12 +200,9 @@ class SqliteStorage:
                 yield store
             return
         with errors():
+            connection = self._kept()
             try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._connect()
-            connection.execute("BEGIN")
-            try:
+                connection.execute("BEGIN")
                 yield Store(_Session(connection))
             finally:
                 if connection.in_transaction:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from faktura.domain.errors import LedgerBusyError
+from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerInterruptedError
 from faktura.storage.driver import Driver
 
 MEMBERS_MAX = 64
@@ -106,9 +106,9 @@ class Turns:
             if self.watcher is not None:
                 self.watcher.turn_taken(time.monotonic() - came)
             is_first = group.members == 0
-            if not is_first:
-                group.transaction.run("SAVEPOINT member")
             try:
+                if not is_first:
+                    group.transaction.run("SAVEPOINT member")
                 yield group.transaction.driver
                 if not is_first:
                     group.transaction.run("RELEASE SAVEPOINT member")
@@ -131,24 +131,36 @@ class Turns:
             self._queue.append(waiter)
         try:
             waiter.turn.wait(self._seconds)
-        finally:
-            with self._mutex:
-                has_turn = waiter.turn.is_set()
-                if has_turn:
-                    self._holder = threading.get_ident()
-                else:
-                    self._queue.remove(waiter)
-        if not has_turn:
+        except BaseException:
+            if self._has_turn(waiter):
+                self._leave(bulk=bulk)
+            raise
+        if not self._has_turn(waiter):
             raise LedgerBusyError
+
+    def _has_turn(self, waiter: _Waiter) -> bool:
+        """Whether it came; if not, it will not any more."""
+        with self._mutex:
+            if waiter.turn.is_set():
+                self._holder = threading.get_ident()
+                return True
+            self._queue.remove(waiter)
+            return False
 
     def _undo(self, group: _Group, error: BaseException, *, is_first: bool) -> None:
         """Roll one block back; with everything else of the group where the engine cannot do less."""
-        if not is_first and group.transaction.is_open():
+        if is_first:
+            self._end(group, error)
+            return
+        if group.transaction.is_open():
             with suppress(Exception):
                 group.transaction.run("ROLLBACK TO SAVEPOINT member")
                 group.transaction.run("RELEASE SAVEPOINT member")
                 return
-        self._end(group, error)
+        # The others did nothing wrong: only the engine's own trouble is theirs too.
+        interrupted = LedgerInterruptedError()
+        interrupted.__cause__ = error
+        self._end(group, error if isinstance(error, LedgerError) else interrupted)
 
     def _leave(self, *, bulk: bool) -> None:
         """Hand the turn and the open transaction to the next; commit first where there is none, or where it must not wait."""
@@ -166,10 +178,8 @@ class Turns:
         began = time.monotonic()
         try:
             group.transaction.run("COMMIT")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - all members are told, this thread's with them, and the turn goes on
             self._end(group, error)
-            if not isinstance(error, Exception):
-                raise
         else:
             if self.watcher is not None:
                 self.watcher.committed(group.members, time.monotonic() - began)
