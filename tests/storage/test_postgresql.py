@@ -180,6 +180,13 @@ def test_who_may_not_make_the_reader_is_told_the_statements(ledger: Ledger, monk
         postgresql_schema._make_reader(connection, None)
 
 
+def test_two_urls_of_two_databases_are_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """The owner's URL leads to the database that is served, or nothing is migrated."""
+    other = postgresql.database_at(str(tmp_path / "other.db"))
+    with closing(PostgresqlStorage(ledger.url, migration_url=other.migration_url)) as storage, pytest.raises(SettingError, match="another database"):
+        storage.migrate()
+
+
 def test_another_programs_database_is_left_alone(ledger: Ledger) -> None:
     """Tables that are not ours: no migration."""
     execute(ledger.books, "DROP TABLE schema_migration")

@@ -174,6 +174,16 @@ def test_a_ledger_that_was_a_backup_is_logged_again(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_a_new_ledger_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask: it holds names and addresses. A mode that somebody gave it stays."""
+    path = tmp_path / "ledger.db"
+    with open_books(settings(path), create=True) as books, books.storage.writing():
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    path.chmod(0o640)
+    with open_books(settings(path)) as books, books.storage.reading():
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_migrating_twice_does_nothing(tmp_path: Path) -> None:
     """The second run applies nothing; an empty file becomes a ledger."""
     path = tmp_path / "ledger.db"

@@ -23,6 +23,7 @@ from faktura.domain.errors import (
     LedgerReadOnlyError,
     LedgerUncertainError,
     SchemaError,
+    SettingError,
 )
 from faktura.storage import postgresql_schema as schema
 from faktura.storage.driver import Row
@@ -329,9 +330,18 @@ class PostgresqlStorage:
         pool = Pool(lambda: _connect(self._migration_url, LEDGER_STATEMENT_SECONDS), size=1, seconds=0)
         try:
             with errors(), pool.connection() as connection:
+                self._check_same(connection)
                 return schema.migrate(connection, server_role=None if server == owner else server)
         finally:
             pool.forget()
+
+    def _check_same(self, owners: Connection) -> None:
+        """SettingError where the two URLs lead to two databases: the one that is served would never be migrated."""
+        with self._ledger.connection() as connection:
+            served, migrated = schema.identify(connection), schema.identify(owners)
+        if served != migrated:
+            message = f"FAKTURA_MIGRATION_DATABASE leads to another database ({migrated[0]}) than FAKTURA_DATABASE ({served[0]}); nothing was changed"
+            raise SettingError(message)
 
 
 def _connect(url: str, statement_seconds: int, *, role: str | None = None) -> Connection:
@@ -345,7 +355,7 @@ def _connect(url: str, statement_seconds: int, *, role: str | None = None) -> Co
             connection.execute(f"SET ROLE {role}")
     except (pg.InsufficientPrivilege, pg.UndefinedObject, pg.InvalidParameterValue) as error:
         connection.close()
-        message = f"the database's walls are not up ({str(error).strip()}): run `faktura migrate`"
+        message = f"the database's walls are not up ({str(error).strip()}): run `faktura migrate`, or as an administrator GRANT {schema.READER} TO the role"
         raise SchemaError(message) from error
     except BaseException:
         connection.close()

@@ -80,6 +80,14 @@ def migrate(connection: Connection, *, server_role: str | None) -> list[Migratio
     return applied
 
 
+def identify(connection: Connection) -> tuple[object, ...]:
+    """Which database of which server this is: the same for every role that opens it."""
+    row = connection.execute(
+        "SELECT current_database(), current_schema(), d.oid, pg_postmaster_start_time() FROM pg_database d WHERE datname = current_database()"
+    ).fetchone()
+    return tuple(row or ())
+
+
 def lower_wall(connection: Connection) -> None:
     """Let a migration reach the facts; the wall is raised again in the same transaction."""
     for table in set(FACTS) & set(_tables(connection)):
@@ -151,14 +159,16 @@ def _make_reader(connection: Connection, server_role: str | None) -> None:
     row = connection.execute("SELECT pg_has_role(%s, %s, %s)", (name, READER, right)).fetchone()
     if row and not row[0]:
         try:
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), member))
+            with connection.transaction():
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(READER), member))
         except InsufficientPrivilege as error:
-            raise _ask_administrator("GRANT {reader} TO {name}", name) from error
+            if server_role is not None:  # an owner who only fills or migrates need not act as the reader; one who serves is told then
+                raise _ask_administrator("GRANT {reader} TO {name}", name) from error
 
 
 def _ask_administrator(statements: str, name: str) -> SettingError:
     asked = statements.format(reader=READER, name=name)
-    return SettingError(f"the role that keeps accounts apart is missing and may not be made here; once, as an administrator of the server: {asked}")
+    return SettingError(f"what keeps accounts apart is an administrator's to allow; once, as one: {asked}")
 
 
 def _grant(connection: Connection, role: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError
 from faktura.storage.driver import Row
@@ -127,6 +128,8 @@ class SqliteStorage:
     """Single statements take microseconds: they may run where others wait."""
 
     def _connect(self) -> sqlite3.Connection:
+        if not self._in_memory:
+            self._make_private()
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256)
         try:
             connection.row_factory = sqlite3.Row
@@ -140,6 +143,11 @@ class SqliteStorage:
             raise
         self._opened.append(connection)
         return connection
+
+    def _make_private(self) -> None:
+        """A file that is made here is its owner's alone: it holds names and addresses. SQLite's own files beside it follow its mode."""
+        with suppress(OSError):  # it is there, or SQLite says better why it cannot be
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def close(self) -> None:
         """Close every connection; the last one folds the write-ahead log into the file."""
