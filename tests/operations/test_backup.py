@@ -206,3 +206,23 @@ def test_a_ledger_is_backed_up_before_it_is_migrated(tmp_path: Path) -> None:
     restore(settings(sqlite_url(path)), file)
     assert select(path, "SELECT MAX(version) FROM schema_migration") == [(NEWEST,)]
     assert select(file, "SELECT MAX(version) FROM schema_migration") == [(NEWEST - 1,)]
+
+
+def test_only_a_backup_is_replaced(terminal: Terminal, ledger: Ledger, tmp_path: Path) -> None:
+    """--replace takes the place of a backup and of nothing else: no text, no folder, no device, no other program's database."""
+    environment: dict[str, Any] = database_environment(ledger.path)
+    text, folder, other = tmp_path / "invoice.toml", tmp_path / "folder", tmp_path / "other.db"
+    text.write_text("order_ids = [1]\n")
+    folder.mkdir()
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for file in (text, folder, other, fifo):
+        assert "is no backup" in terminal("backup", file, "--replace", **environment).refused()
+    assert text.read_text() == "order_ids = [1]\n"
+    assert fifo.is_fifo()
+    file = tmp_path / "monday.db"
+    first = backed_up(terminal, ledger, file)
+    file.with_name("monday.db.json").unlink()
+    assert backed_up(terminal, ledger, file, "--replace")["digest"] == first["digest"]

@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from faktura.config import Settings
 from faktura.dialects.base import WireDialect
+from faktura.domain.errors import LedgerError
 from faktura.ledger.ports import Books
 from faktura.server.billing_worker import BillingWorker
 from faktura.server.management_mount import PREFIX, ManagementMount
@@ -108,7 +109,9 @@ class App:
             "request_id": request.request_id.decode(),
         }
         if response.failure:
-            _log.error("request failed", **fields, exc_info=response.failure)
+            # The ledger's own trouble is told in its words; what nobody foresaw, with where it happened.
+            is_foreseen = isinstance(response.failure, LedgerError)
+            _log.error("request failed", **fields, reason=str(response.failure), exc_info=None if is_foreseen else response.failure)
         else:
             _log.info("request", **fields)
 
@@ -137,6 +140,6 @@ class App:
             return
         try:
             with self._books.storage.writing() as tx:
-                tx.accounts.tokens_used(used)
+                tx.accounts.tokens_used(dict(used))  # a request that began before may still add to it
         except Exception as error:  # noqa: BLE001 - the server goes on, and tries again with the next use
             _log.warning("the last use of tokens was not written", reason=str(error), tokens=len(used))

@@ -10,6 +10,7 @@ from contextlib import suppress
 import structlog
 
 from faktura.domain.calendar import MICROSECONDS
+from faktura.domain.errors import LedgerError
 from faktura.ledger.billing_runs import work_waiting
 from faktura.ledger.ports import Books
 from faktura.server.meter import Meter
@@ -31,6 +32,7 @@ class BillingWorker:
         self._stopping = threading.Event()
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._trouble: tuple[str, int | None] | None = None
         self._run_id: int | None = None
         """The run under way, or the last one: None while runs are looked for."""
 
@@ -54,11 +56,20 @@ class BillingWorker:
             self._wanted.clear()
             try:
                 await asyncio.to_thread(self._work_waiting)
-            except Exception as error:  # noqa: BLE001 - the ledger may be away; the run waits
-                self._meter.error(error)
-                _log.error("a billing run waits", run_id=self._run_id, reason=str(error), exc_info=error)
+            except Exception as error:  # noqa: BLE001 - the ledger may be away; runs wait
+                self._tell(error)
+            else:
+                self._trouble = None
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
+
+    def _tell(self, error: Exception) -> None:
+        """Once, not each second for as long as it lasts. The ledger's own trouble needs no traceback."""
+        if self._trouble == (str(error), self._run_id):
+            return
+        self._trouble = (str(error), self._run_id)
+        self._meter.error(error)
+        _log.error("billing runs wait", run_id=self._run_id, reason=str(error), exc_info=None if isinstance(error, LedgerError) else error)
 
     def _work_waiting(self) -> None:
         self._run_id = None

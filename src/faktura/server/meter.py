@@ -36,6 +36,9 @@ class Histogram:
         self.total += value
 
 
+_KINDS = ("away", "busy", "full", "readonly", "interrupted", "uncertain", "schema", "ledger", "internal")
+
+
 class Meter:
     """Counts of one process. Requests are counted by the event loop alone; everything else by any thread."""
 
@@ -46,7 +49,7 @@ class Meter:
         """Seconds by route."""
         self.events: dict[tuple[int, str], int] = {}
         """Journal entries that were committed, by provider id and name of the event."""
-        self.errors: dict[str, int] = {}
+        self.errors: dict[str, int] = dict.fromkeys(_KINDS, 0)  # a rise from nothing would be no rise
         """By kind."""
         self.turn_seconds = Histogram(DURATION_SECONDS)
         self.commit_seconds = Histogram(DURATION_SECONDS)

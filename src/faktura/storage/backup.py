@@ -17,6 +17,7 @@ import msgspec
 
 from faktura.domain.errors import ConflictError, InputError, LedgerBusyError, LedgerError, LedgerFullError, SettingError
 from faktura.storage.copying import connected, make_schema
+from faktura.storage.sqlite import APPLICATION_ID
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file that is open, or was when its process was killed; it belongs to that file alone."""
@@ -24,6 +25,8 @@ _LOCK_START, _LOCK_LENGTH = 0x40000000, 512
 """The bytes that SQLite locks (its file format, "locking"): whoever has a write-ahead-logged file open holds some."""
 _LOCK_SECONDS = 1
 _PIECE_BYTES = 1024 * 1024
+_MARK_START, _MARK_END = 68, 72
+"""Where SQLite's header has the application id, most significant byte first."""
 _IN_USE = "another process has the ledger {path} open: stop what serves or uses it, and run this again; nothing was changed"
 
 
@@ -144,13 +147,27 @@ def sha256(path: Path) -> str:
 
 def check_free(file: Path, *, replace: bool) -> None:
     """ConflictError where a backup may not take this name."""
-    if file.exists() and not replace:
-        message = f"{file} is there already and was not touched: name another file, or say --replace"
-        raise ConflictError(message)
+    if file.exists():
+        if not replace:
+            message = f"{file} is there already and was not touched: name another file, or say --replace"
+            raise ConflictError(message)
+        if not _is_backup(file):
+            message = f"{file} is no backup, and only a backup is replaced by one; it was not touched"
+            raise ConflictError(message)
     beside = next((file.with_name(file.name + mark) for mark in SIDE_FILES if file.with_name(file.name + mark).exists()), None)
     if beside is not None:
         message = f"{beside} is there: somebody has {file} open as a ledger, or did not close it well"
         raise ConflictError(message)
+
+
+def _is_backup(file: Path) -> bool:
+    """Whether a manifest tells of a file, or it is a ledger: whatever else has that name is somebody's, or no file at all."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        head = opened.read(_MARK_END)
+    is_ledger = head.startswith(b"SQLite format 3\0") and head[_MARK_START:] == APPLICATION_ID.to_bytes(4, "big")
+    return is_ledger or manifest_path(file).is_file()
 
 
 def publish(made: Path, manifest: Manifest, file: Path, *, replace: bool) -> None:

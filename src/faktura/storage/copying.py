@@ -21,7 +21,7 @@ import msgspec
 from faktura.domain.errors import ConflictError, FakturaError, LedgerError
 from faktura.storage.facts import raise_wall
 from faktura.storage.migration import load_migrations
-from faktura.storage.sqlite import _APPLICATION_ID, BUSY_SECONDS, _apply, translate
+from faktura.storage.sqlite import APPLICATION_ID, BUSY_SECONDS, _apply, translate
 
 Values = tuple[Any, ...]
 
@@ -112,7 +112,7 @@ class Tally:
 
 def make_schema(connection: sqlite3.Connection, version: int) -> None:
     """An empty ledger of this or an older schema, in a connection that is in autocommit."""
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
     for migration in load_migrations():
         if migration.version <= version:

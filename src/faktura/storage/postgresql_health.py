@@ -61,11 +61,7 @@ def _durability(connection: Connection) -> Iterator[Check]:
     for name, harm in (("fsync", "a crash may damage the whole database"), ("full_page_writes", "a crash may damage pages")):
         value = _one(connection, "SELECT current_setting(%s)", name)
         yield ok(name, "on") if value == "on" else fault(name, f"{value}: {harm}", f"ALTER SYSTEM SET {name} = on, and reload the server")
-    commit = _one(connection, "SELECT current_setting('synchronous_commit')")
-    if commit == "off":
-        yield fault("synchronous_commit", "off: a crash may lose what was acknowledged", "ALTER SYSTEM RESET synchronous_commit")
-    else:
-        yield ok("synchronous_commit", str(commit))
+    yield ok("synchronous_commit", str(_one(connection, "SELECT current_setting('synchronous_commit')")))  # ours is never off
     if _one(connection, "SELECT current_setting('data_checksums')") != "on":
         yield warn("checksums", "off: a disk that changes bytes is not noticed", "pg_checksums --enable, while the server is stopped")
     encoding = _one(connection, "SELECT current_setting('server_encoding')")
@@ -73,6 +69,8 @@ def _durability(connection: Connection) -> Iterator[Check]:
         yield fault("encoding", f"{encoding} cannot hold every text", "make the database with ENCODING 'UTF8' and move the ledger into it")
     if _one(connection, "SELECT pg_is_in_recovery()"):
         yield fault("replica", "this server only follows another one", "let FAKTURA_DATABASE name the primary")
+    elif _one(connection, "SELECT current_setting('transaction_read_only')") == "on":
+        yield fault("writing", "the database takes no writes from this role", "look for default_transaction_read_only, of the role and of the database")
     most = int(_one(connection, "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"))
     said = f"the server takes {most}, a faktura server up to {2 * CONNECTIONS_MAX}"
     yield ok("connections", said) if most > 2 * CONNECTIONS_MAX else warn("connections", said, "raise max_connections")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError
+from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, LedgerUncertainError, SchemaError
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
@@ -20,7 +20,7 @@ from faktura.storage.turns import Turns, Watcher
 BUSY_SECONDS = 60
 """How long a writer waits for another process's transaction before it gives up."""
 
-_APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databases
+APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databases
 _VERSION_MIN = (3, 35)
 
 
@@ -96,8 +96,12 @@ class _Writing:
         self.driver = _Session(connection)
 
     def run(self, sql: str) -> None:
-        with errors():
+        try:
             self._connection.execute(sql)
+        except sqlite3.DatabaseError as error:
+            if sql == "COMMIT" and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+                raise LedgerUncertainError from error  # what a failed sync left on the disk, nobody knows
+            raise translate(error) from error
 
     def is_open(self) -> bool:
         return self._connection.in_transaction
@@ -232,7 +236,7 @@ class SqliteStorage:
 
     def _version(self, connection: sqlite3.Connection) -> int:
         application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application_id == _APPLICATION_ID:
+        if application_id == APPLICATION_ID:
             return int(connection.execute("SELECT COALESCE(MAX(version), 0) FROM schema_migration").fetchone()[0])
         if connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
             message = f"{self.path} is a database of another program"
@@ -249,7 +253,7 @@ class SqliteStorage:
                 version = self._version(connection)
                 check_version(version)
                 if version == 0:
-                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
                 for migration in load_migrations():
                     if migration.version > version:
