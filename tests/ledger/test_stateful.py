@@ -358,6 +358,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert found == []
 
 
-def test_the_ledger_does_what_a_plain_model_does() -> None:
+def test_the_ledger_does_what_a_plain_model_does(engine: str) -> None:
     """After every step of any sequence."""
-    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+    count = {"sqlite": 60, "postgresql": 12}[engine]
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=count, stateful_step_count=30, deadline=None))

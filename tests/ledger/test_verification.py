@@ -168,12 +168,13 @@ def test_the_untouched_ledger_is_whole(books: Books) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_changed_value_is_found(books: Books, table: str) -> None:
-    """Whatever column of whatever fact, standing or journal row is changed by as little as a bit: it is found."""
+def test_every_changed_value_is_found(books: Books, engine: str, table: str) -> None:
+    """Whatever column of whatever fact, standing or journal row is changed by as little as a bit: it is found. A server is asked of one change a value."""
     missed, tried = [], 0
     for row in rows(books, table):
-        for column, value in row.items():
-            for other in others(value):
+        for place, (column, value) in enumerate(row.items()):
+            found = others(value)
+            for other in found if engine == "sqlite" else [found[place % len(found)]]:
                 try:
                     changed = change(books, table, row, column, other)
                 except Exception as error:  # noqa: BLE001 - a constraint already forbids this change
