@@ -87,11 +87,11 @@ def test_a_backup_under_load_restores_all_that_was_acknowledged(ledger: Ledger, 
 def test_a_name_that_is_taken_is_left_alone(terminal: Terminal, ledger: Ledger, tmp_path: Path) -> None:
     """An existing file is refused and stays as it was; --replace takes its place, with a manifest of its own."""
     file = tmp_path / "monday.db"
-    file.write_bytes(b"precious")
     environment: dict[str, Any] = database_environment(ledger.path)
+    first = backed_up(terminal, ledger, file)
+    before = file.read_bytes()
     assert "say --replace" in terminal("backup", file, **environment).refused()
-    assert file.read_bytes() == b"precious"
-    first = backed_up(terminal, ledger, file, "--replace")
+    assert file.read_bytes() == before
     ledger.provider("vpsbg", name="another")
     second = backed_up(terminal, ledger, file, "--replace")
     assert first["digest"] != second["digest"] == add_up(DatabaseUrl(path=str(file))).digest

@@ -144,7 +144,7 @@ def test_a_failing_billing_run_is_named(ledger: Ledger) -> None:
     execute(ledger.books, "ALTER TABLE billing_run_item RENAME TO billing_run_item_away")
     with watching(ledger, tokens) as server:
         until = time.monotonic() + WAIT_SECONDS_MAX
-        while not (found := [line for line in server.lines() if line["event"] == "a billing run waits"]) and time.monotonic() < until:
+        while not (found := [line for line in server.lines() if line["event"] == "billing runs wait"]) and time.monotonic() < until:
             time.sleep(0.1)
         execute(ledger.books, "ALTER TABLE billing_run_item_away RENAME TO billing_run_item")
     assert found[0]["run_id"] == run.id
