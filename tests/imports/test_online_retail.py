@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.conftest import SHARED, Served, open_ledger, serving
+from tests.database import sqlite_only
 from tests.imports.desk import Desk, read
 
 pytestmark = pytest.mark.shared
@@ -258,6 +259,7 @@ def content(desk: Desk) -> dict[str, Any]:
     return found
 
 
+@sqlite_only  # rows are brought in order before any engine sees them, and one import of all this is much of a test run
 def test_shuffled_rows_make_the_same_ledger(shop: Desk, mixed: Desk) -> None:
     """All rows of all files in a random order, in one file or seven: the same documents with the same ids, the same lists in the same order."""
     ours, theirs = content(shop), content(mixed)
