@@ -298,9 +298,9 @@ def test_a_migration_with_nothing_to_do_waits_for_no_reader(ledger: Ledger) -> N
             owner.execute(change)
         owner.execute("ALTER TABLE payment DISABLE TRIGGER ALL; DROP TRIGGER fact_journal ON journal; DROP POLICY served ON listing")
     walls = "SELECT tablename, policyname, roles, cmd, qual FROM pg_policies ORDER BY 1, 2"
-    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema._SERVED) - 1
+    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema.SERVED) - 1
     storage.migrate()
-    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema._SERVED)
+    assert len(execute(ledger.books, walls)) == 2 * len(postgresql_schema.SERVED)
     for table in ("invoice", "account", "listing"):
         assert len(read_as(ledger, ledger.token("vpsbg", "anna"), f"SELECT 1 FROM {table}")) == 1
     for table in FACTS:

@@ -14,14 +14,12 @@ from psycopg.errors import InsufficientPrivilege
 from faktura.storage.facts import FACTS
 from faktura.storage.health import Check, fault, ok, warn
 from faktura.storage.postgresql import CONNECTIONS_MAX, PostgresqlStorage
-from faktura.storage.postgresql_schema import READER
+from faktura.storage.postgresql_schema import READER, SERVED
 
 Connection = psycopg.Connection[Any]
 
 VERSION_MIN = 14
 _MIGRATE = "run `faktura migrate` with FAKTURA_MIGRATION_DATABASE of the owner"
-_SERVED = ("account", "invoice", "listing", "token")
-"""What the reader sees, a token's rows of it."""
 _OPEN = ("provider",)
 """What the reader sees whole."""
 
@@ -114,16 +112,16 @@ def _accounts(connection: Connection) -> Iterator[Check]:
     guarded = {str(row[0]) for row in connection.execute(policies, (READER,)).fetchall()}
     up = "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relrowsecurity"
     guarded &= {str(row[0]) for row in connection.execute(up).fetchall()}
-    unguarded = sorted(set(_SERVED) - guarded)
+    unguarded = sorted(set(SERVED) - guarded)
     if unguarded:
         yield fault("accounts", f"row-level security is down on {', '.join(unguarded)}", _MIGRATE)
         return
     rights = """SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v', 'm', 'p')
         AND relname <> ALL (%s) AND has_table_privilege(%s, oid, 'SELECT') ORDER BY 1"""
-    others = [str(row[0]) for row in connection.execute(rights, ([*_SERVED, *_OPEN], READER)).fetchall()]
+    others = [str(row[0]) for row in connection.execute(rights, ([*SERVED, *_OPEN], READER)).fetchall()]
     try:
         with _as_reader(connection):
-            seen = [table for table in _SERVED if _one(connection, f"SELECT EXISTS (SELECT 1 FROM {table})")]  # noqa: S608 - names of ours
+            seen = [table for table in SERVED if _one(connection, f"SELECT EXISTS (SELECT 1 FROM {table})")]  # noqa: S608 - names of ours
     except InsufficientPrivilege as error:
         yield fault("accounts", f"the server's role cannot read as {READER} ({str(error).strip()})", _MIGRATE)
         return

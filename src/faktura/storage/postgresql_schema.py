@@ -34,7 +34,7 @@ _REFUSE = f"""
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION '{MESSAGE}: % refuses to %', TG_TABLE_NAME, lower(TG_OP); END $$
 """
-_SERVED = {"token": _ASKED, "account": _OF_ACCOUNT, "listing": _OF_ACCOUNT, "invoice": _OF_ACCOUNT}
+SERVED = {"token": _ASKED, "account": _OF_ACCOUNT, "listing": _OF_ACCOUNT, "invoice": _OF_ACCOUNT}
 """What the reader may see, and which rows of it."""
 
 
@@ -117,7 +117,7 @@ def _guard_accounts(connection: Connection, server_role: str | None) -> None:
     _make_reader(connection, server_role)
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(_schema(connection), sql.Identifier(READER)))
     connection.execute(f"GRANT SELECT ON provider TO {READER}")
-    for table, rows in _SERVED.items():
+    for table, rows in SERVED.items():
         connection.execute(f"GRANT SELECT ON {table} TO {READER}")
         up = connection.execute("SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(%s)", (table,)).fetchone()
         if not (up and up[0]):
