@@ -81,14 +81,14 @@ def _make(mark: str, template: str) -> None:
 
 
 def _drop_old(connection: psycopg.Connection[Any]) -> None:
-    for mark in list(_made)[:-_KEPT_MAX]:
-        if mark in _lasting:
-            continue
-        try:
-            connection.execute(f"DROP DATABASE {_made[mark]}")
-        except psycopg.errors.ObjectInUse:
-            continue
-        del _made[mark]
+    old = [mark for mark in list(_made)[:-_KEPT_MAX] if mark not in _lasting]
+    # To be refused for those that are open would take five seconds each.
+    used = {row[0] for row in connection.execute("SELECT DISTINCT datname FROM pg_stat_activity").fetchall()} if old else set()
+    for mark in old:
+        if _made[mark] not in used:
+            with suppress(psycopg.errors.ObjectInUse):
+                connection.execute(f"DROP DATABASE {_made[mark]}")
+                del _made[mark]
 
 
 @cache

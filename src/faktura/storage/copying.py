@@ -21,7 +21,7 @@ import msgspec
 from faktura.domain.errors import ConflictError, FakturaError, LedgerError
 from faktura.storage.facts import raise_wall
 from faktura.storage.migration import load_migrations
-from faktura.storage.sqlite import APPLICATION_ID, BUSY_SECONDS, _apply, translate
+from faktura.storage.sqlite import APPLICATION_ID, BUSY_SECONDS, apply_migration, translate
 
 Values = tuple[Any, ...]
 
@@ -116,7 +116,7 @@ def make_schema(connection: sqlite3.Connection, version: int) -> None:
     connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
     for migration in load_migrations():
         if migration.version <= version:
-            _apply(connection, migration)
+            apply_migration(connection, migration)
     for statement in raise_wall(_names(connection)):
         connection.execute(statement)
 

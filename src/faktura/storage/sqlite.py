@@ -257,7 +257,7 @@ class SqliteStorage:
                     connection.execute("CREATE TABLE schema_migration (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_us BIGINT NOT NULL)")
                 for migration in load_migrations():
                     if migration.version > version:
-                        _apply(connection, migration)
+                        apply_migration(connection, migration)
                         applied.append(migration)
                 tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
                 for statement in raise_wall(tables):
@@ -265,7 +265,7 @@ class SqliteStorage:
         return applied
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+def apply_migration(connection: sqlite3.Connection, migration: Migration) -> None:
     """One step of the schema, which may reach facts: the wall is raised again before the transaction ends."""
     for statement in (*drop_wall(), *migration.statements):
         connection.execute(statement)
