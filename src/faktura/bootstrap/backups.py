@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -151,11 +151,8 @@ def _stage(settings: Settings, file: Path, staged: Path, manifest: Manifest | No
         message = f"{file} does not hold what its manifest says: its digest is {found.digest}, not {manifest.digest}; nothing was changed"
         raise InputError(message)
     migrate(replace(settings, database=DatabaseUrl(path=str(staged))))
-    storage = SqliteStorage(str(staged))
-    try:
+    with closing(SqliteStorage(str(staged))) as storage:
         finding = next(verify(Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor)), None)
-    finally:
-        storage.close()
     if finding is not None:
         message = f"{file} is no whole ledger: {finding}; nothing was changed"
         raise InputError(message)
@@ -163,12 +160,9 @@ def _stage(settings: Settings, file: Path, staged: Path, manifest: Manifest | No
 
 def _version(database: DatabaseUrl, *, name: str | None = None) -> int:
     """The schema of a ledger; SchemaError where there is none, or one that this release does not know."""
-    storage = open_storage(database)
-    try:
+    with closing(open_storage(database)) as storage:
         version = storage.version()
         check_version(version)
-    finally:
-        storage.close()
     if version == 0:
         message = f"there is no ledger in {name or database.label}"
         raise SchemaError(message)
@@ -177,29 +171,22 @@ def _version(database: DatabaseUrl, *, name: str | None = None) -> int:
 
 def _check_empty(target: DatabaseUrl) -> None:
     """ConflictError where the database holds a ledger already: known before anything is changed, and asked again when it is filled."""
-    storage = open_storage(target, create=True)
-    try:
+    with closing(open_storage(target, create=True)) as storage:
         if storage.version():
             with storage.reading() as tx:
                 if tx.providers.all():
                     message = f"{target.label} holds a ledger already; nothing is ever written over one: name a new, empty database"
                     raise ConflictError(message)
-    finally:
-        storage.close()
 
 
 def _migrate(target: DatabaseUrl) -> None:
-    storage = open_storage(target, create=True)
-    try:
+    with closing(open_storage(target, create=True)) as storage:
         storage.migrate()
-    finally:
-        storage.close()
 
 
 @contextmanager
 def _reading(database: DatabaseUrl) -> Iterator[Readable]:
-    storage = open_storage(database)
-    try:
+    with closing(open_storage(database)) as storage:
         if isinstance(storage, SqliteStorage):
             ends: AbstractContextManager[Readable] = copying.reading(storage.path)
         else:
@@ -208,15 +195,12 @@ def _reading(database: DatabaseUrl) -> Iterator[Readable]:
             ends = copying_postgresql.reading(storage)
         with ends as read:
             yield read
-    finally:
-        storage.close()
 
 
 @contextmanager
 def _writing(database: DatabaseUrl) -> Iterator[Writable]:
     # As the owner of the schema: COPY is not for roles that row-level security is for.
-    storage = open_storage(replace(database, url=database.migration_url or database.url))
-    try:
+    with closing(open_storage(replace(database, url=database.migration_url or database.url))) as storage:
         if isinstance(storage, SqliteStorage):
             ends: AbstractContextManager[Writable] = copying.writing(storage.path, page_count_max=database.page_count_max)
         else:
@@ -225,5 +209,3 @@ def _writing(database: DatabaseUrl) -> Iterator[Writable]:
             ends = copying_postgresql.writing(storage)
         with ends as written:
             yield written
-    finally:
-        storage.close()
