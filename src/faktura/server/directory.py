@@ -33,9 +33,9 @@ class Directory:
         """Whether what is known of the providers is young enough."""
         return time.monotonic() - self._read_at < _FRESH_SECONDS and bool(self._providers)
 
-    def knows(self, token_hash: bytes) -> bool:
-        """Whether the token was seen before."""
-        return token_hash in self._by_token
+    def has_learned(self, token_hash: bytes) -> bool:
+        """Whether the token was seen before, and the providers are fresh."""
+        return token_hash in self._by_token and self.is_fresh()
 
     def learn(self, token_hash: bytes) -> None:
         """Read whose token it is, and the providers again where that is due."""

@@ -102,7 +102,7 @@ class ProviderApi:
     async def _answer_owner(self, call: _Call, token_hash: bytes) -> Response | None:
         """The answer for a token, or None when it is none or no longer good."""
         directory, request = self._directory, call.request
-        if not directory.is_fresh() or not directory.knows(token_hash):
+        if not directory.has_learned(token_hash):
             await self._wait(partial(directory.learn, token_hash))
         owner = directory.by_token(token_hash)
         if owner is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
@@ -85,8 +86,33 @@ class _Session:
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         return self._connection.execute("\n".join(self._statements[name] for name in names), parameters)
 
+    def begin(self) -> None:
+        """Take a snapshot for the statements that follow."""
+        self._connection.execute("BEGIN")
+
+    def end(self) -> None:
+        """Let the snapshot go, if there is one."""
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+
     def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
         return self._connection.execute(self._statements[name], parameters)
+
+
+class _LoopTurn:
+    """One turn of an event loop. Its reads after the first share a snapshot: all were asked for before it was taken, and locks cost more than rows."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def end_soon(self, session: _Session) -> None:
+        """Let the snapshot go before the loop hears of further requests."""
+        asyncio.get_running_loop().call_soon(self._end, session)
+
+    def _end(self, session: _Session) -> None:
+        self.reads = 0
+        session.end()
 
 
 class _Writing:
@@ -126,6 +152,7 @@ class SqliteStorage:
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         self._local = threading.local()
+        self._turn = _LoopTurn()
         self._opened: list[sqlite3.Connection] = []
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
@@ -239,7 +266,13 @@ class SqliteStorage:
 
     async def fetch(self, ask: Ask[_T]) -> _T:
         """What a single statement reads. It takes microseconds, so that nobody waits for it elsewhere."""
-        return ask.read(self._served().all(ask.name, **ask.parameters))
+        session, turn = self._served(), self._turn
+        if turn.reads == 0:
+            turn.end_soon(session)
+        elif turn.reads == 1 and not self._in_memory:
+            session.begin()
+        turn.reads += 1
+        return ask.read(session.all(ask.name, **ask.parameters))
 
     def version(self) -> int:
         """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""
