@@ -10,7 +10,6 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
@@ -30,7 +29,6 @@ WAITING_MAX = 1000
 """Requests on one line; more are refused rather than kept waiting."""
 
 _MARK = b"SELECT set_config('faktura.token', $1, true)"
-_DONE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
 _DECODERS: Mapping[int, Callable[[bytes], object]] = {
     17: bytes,  # bytea
     20: lambda value: int.from_bytes(value, "big", signed=True),  # bigint
@@ -79,8 +77,9 @@ class _Asked:
     """A request on its way."""
 
     answer: asyncio.Future[list[tuple[object, ...]]]
-    prepares: str | None
-    """The statement that is prepared with it; where it fails, it is not."""
+    name: str
+    unprepared: int
+    """How many of the statements that are prepared with it are not yet."""
     result: PGresult | None = None
     error: PGresult | None = None
 
@@ -91,10 +90,15 @@ class _Line:
 
     connection: Connection
     loop: asyncio.AbstractEventLoop
-    closed: Callable[[_Line], None]
+    closed: Callable[[_Line, bool], None]
+    """Told when it is closed, and whether it was lost."""
+    socket: int = field(init=False)
+    """Known apart: libpq closes it when the connection breaks, and the loop must forget it before its number is another's."""
     waiting: deque[_Asked] = field(default_factory=deque)
     prepared: set[str] = field(default_factory=set)
-    can_mark: bool = False
+    is_closed: bool = False
+    is_retired: bool = False
+    """It is closed once nobody waits."""
     will_send: bool = False
 
     @property
@@ -106,27 +110,25 @@ class _Line:
         pgconn = self._pgconn
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
-        self.loop.add_reader(pgconn.socket, self._read)
+        self.socket = pgconn.socket
+        self.loop.add_reader(self.socket, self._read)
 
     def ask(self, name: str, parameters: Mapping[str, object]) -> asyncio.Future[list[tuple[object, ...]]]:
         """Send the token and the statement, one transaction and one round trip; what is asked meanwhile leaves with it."""
-        pgconn, token = self._pgconn, parameters["token_hash"]
-        text, names = numbered(name)
+        pgconn, (text, names) = self._pgconn, numbered(name)
+        mark, values = cast("bytes", parameters["token_hash"]).hex().encode(), [_text(parameters[each]) for each in names]
         try:
-            if not self.can_mark:
-                pgconn.send_prepare(b"mark", _MARK)
-                self.can_mark = True
-            is_new = name not in self.prepared
-            if is_new:
-                pgconn.send_prepare(name.encode(), text)
-                self.prepared.add(name)
-            pgconn.send_query_prepared(b"mark", [cast("bytes", token).hex().encode()])
-            pgconn.send_query_prepared(name.encode(), [_text(parameters[each]) for each in names], result_format=Format.BINARY)
+            unprepared = [each for each in (("mark", _MARK), (name, text)) if each[0] not in self.prepared]
+            for each, words in unprepared:
+                pgconn.send_prepare(each.encode(), words)
+                self.prepared.add(each)
+            pgconn.send_query_prepared(b"mark", [mark])
+            pgconn.send_query_prepared(name.encode(), values, result_format=Format.BINARY)
             pgconn.pipeline_sync()
         except psycopg.Error as error:
             self.close(error)
             raise LineLostError from error
-        asked = _Asked(self.loop.create_future(), name if is_new else None)
+        asked = _Asked(self.loop.create_future(), name, len(unprepared))
         self.waiting.append(asked)
         if not self.will_send:
             self.will_send = True
@@ -135,7 +137,7 @@ class _Line:
 
     def _send(self) -> None:
         self.will_send = False
-        if self.connection.closed:
+        if self.is_closed:
             return
         try:
             unsent = self._pgconn.flush()
@@ -143,9 +145,9 @@ class _Line:
             self.close(error)
             return
         if unsent:
-            self.loop.add_writer(self._pgconn.socket, self._send)
+            self.loop.add_writer(self.socket, self._send)
         else:
-            self.loop.remove_writer(self._pgconn.socket)
+            self.loop.remove_writer(self.socket)
 
     def _read(self) -> None:
         pgconn = self._pgconn
@@ -169,20 +171,33 @@ class _Line:
         if status == ExecStatus.PIPELINE_SYNC:
             self.waiting.popleft()
             self._tell(asked)
-        elif status in _DONE:
+        elif status == ExecStatus.COMMAND_OK:
+            asked.unprepared -= 1
+        elif status == ExecStatus.TUPLES_OK:
             asked.result = result
         elif asked.error is None:
             asked.error = result
 
     def _tell(self, asked: _Asked) -> None:
-        if asked.error is None:
-            if asked.answer.done():  # whoever asked has gone
-                return
-            asked.answer.set_result(_rows(asked.result) if asked.result is not None and asked.result.status == ExecStatus.TUPLES_OK else [])
-            return
-        error = _error(asked.error)
-        if asked.prepares is not None:
-            self.prepared.discard(asked.prepares)
+        error: Exception | None = None
+        if asked.error is None and asked.result is not None:
+            try:
+                rows = _rows(asked.result)
+            except (LookupError, ValueError) as unreadable:
+                error = unreadable
+            else:
+                if not asked.answer.done():  # or whoever asked has gone
+                    asked.answer.set_result(rows)
+        elif asked.error is not None:
+            error = _error(asked.error)
+        if error is not None:
+            self._tell_error(asked, error)
+        if self.is_retired and not self.waiting:
+            self.close()
+
+    def _tell_error(self, asked: _Asked, error: Exception) -> None:
+        if asked.unprepared:
+            self.prepared.discard(asked.name)
         if isinstance(error, _LOST):
             self.waiting.appendleft(asked)
             self.close(error)
@@ -191,12 +206,13 @@ class _Line:
 
     def close(self, error: BaseException | None = None) -> None:
         """Hang up; whoever waits is told."""
-        if not self.connection.closed:
-            with suppress(Exception):
-                self.loop.remove_reader(self._pgconn.socket)
-                self.loop.remove_writer(self._pgconn.socket)
+        if not self.is_closed:
+            self.is_closed = True
+            if not self.loop.is_closed():
+                self.loop.remove_reader(self.socket)
+                self.loop.remove_writer(self.socket)
             self.connection.close()
-            self.closed(self)
+            self.closed(self, error is not None)
         while self.waiting:
             lost = LineLostError()
             lost.__cause__ = error
@@ -223,6 +239,7 @@ class Lines:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._lines: list[_Line] = []
+        self._retired: list[_Line] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[_Line] | None = None
 
@@ -250,7 +267,7 @@ class Lines:
             self._opening = asyncio.create_task(self._add())
             self._opening.add_done_callback(self._opened)
         line = await asyncio.shield(self._opening)
-        if line.connection.closed:
+        if line.is_closed:
             raise LineLostError
         return line
 
@@ -272,13 +289,23 @@ class Lines:
         self._lines.append(line)
         return line
 
-    def _closed(self, line: _Line) -> None:
-        self._lines.remove(line)
+    def _closed(self, line: _Line, is_lost: bool) -> None:  # noqa: FBT001 - the line's callback
+        """After one was lost, the others of its age are trusted no more: they answer what they can, and go."""
+        if line in self._lines:
+            self._lines.remove(line)
+            for other in self._lines[:] if is_lost else []:
+                self._lines.remove(other)
+                self._retired.append(other)
+                other.is_retired = True
+                if not other.waiting:
+                    other.close()
+        else:
+            self._retired.remove(line)
         self._pool.give_back(line.connection)
 
     def close(self) -> None:
         """Hang up all."""
-        for line in list(self._lines):
+        for line in (*self._lines, *self._retired):
             line.close()
 
 
