@@ -73,7 +73,7 @@ class Load:
     server: Server
     path: str
     headers: Mapping[str, str]
-    seconds: float = 2.0
+    seconds: int = 2
     tails: list[float] = field(default_factory=list)
     """The 99th percentile of each sample, milliseconds."""
     busy: list[float] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Load:
 
     def _sample(self) -> float:
         headers = [part for name, value in self.headers.items() for part in ("-H", f"{name}: {value}")]
-        options = ["-t1", f"-c{CONNECTIONS}", f"-d{self.seconds:g}s", "--latency", "--timeout", "10s"]
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{self.seconds}s", "--latency", "--timeout", "10s"]
         used, began = self.server.cpu_seconds(), time.perf_counter()
         with pinned(LOAD_CORE):
             said = subprocess.run(["wrk", *options, *headers, self.server.url + self.path], capture_output=True, text=True, check=True).stdout
@@ -113,7 +113,7 @@ class Load:
 def compare_loads(what: str, against: str, goal: Goal, *, ours: Load, theirs: Load, context: Context, note: str = "") -> Row:
     """Load two servers in turn; both stay up, one has work at a time."""
     for load in (ours, theirs):
-        load.seconds = 0.5 if context.is_quick else 2.0
+        load.seconds = 1 if context.is_quick else 2
     row = compare(what, against, goal, ours=ours.cost, theirs=theirs.cost, samples=1 if context.is_quick else SAMPLES)
     rates = [1 / median(sample[side] for sample in row.samples) for side in (0, 1)]
     said = f"{rates[0]:,.0f} a second against {rates[1]:,.0f}; 99 % within {median(ours.tails):.1f} ms against {median(theirs.tails):.1f} ms"

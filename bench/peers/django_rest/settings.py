@@ -34,9 +34,9 @@ DATABASES = {
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["bench.peers.django_rest.api.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["bench.peers.django_rest.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PAGINATION_CLASS": "bench.peers.django_rest.api.HalPagination",
+    "DEFAULT_PAGINATION_CLASS": "bench.peers.django_rest.pagination.HalPagination",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 10,
 }
