@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.retail import LIMIT
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
@@ -147,7 +148,7 @@ def build(folder: Path, invoices: int, dialect: str = DIALECT) -> Large:
         large, small = (add_account(books, provider=dialect, reference=name, buyer=_BUYER) for name in ("large", "issuing"))
         token = create_token(books, provider=dialect, reference="large")[0]
     fill(path, provider=provider, account_id=large.id, invoices=invoices)
-    told = {"token": token, "invoices": invoices, "issuing_account_id": small.id, "dialect": dialect, "schema": load_migrations()[-1].version}
+    told: dict[str, Any] = {"token": token, "invoices": invoices, "issuing_account_id": small.id, "dialect": dialect, "schema": load_migrations()[-1].version}
     made = Large(**told, path=path)
     check(made)
     _told_in(folder, invoices, dialect).write_text(json.dumps(told) + "\n", encoding="utf-8")
@@ -180,7 +181,9 @@ def fill(path: Path, *, provider: Provider, account_id: int, invoices: int) -> N
             connection.execute(sql)
         last_date = datetime.fromtimestamp(_FROM_S + invoices * _STEP_S, UTC).date().isoformat()
         connection.execute("UPDATE counter SET next_id = next_id + ?, next_wire_id = ? WHERE provider_id = ?", (invoices, invoices + 1, provider.id))
-        connection.execute("UPDATE series SET next_number = ?, last_date = ? WHERE provider_id = ? AND name = 'invoice'", (invoices + 1, last_date, provider.id))
+        connection.execute(
+            "UPDATE series SET next_number = ?, last_date = ? WHERE provider_id = ? AND name = 'invoice'", (invoices + 1, last_date, provider.id)
+        )
         ends = (FIRST_ORDINAL, FIRST_ORDINAL + invoices - 1, account_id)
         connection.execute("UPDATE account SET first_ordinal = ?, last_ordinal = ?, revision = revision + 1 WHERE account_id = ?", ends)
         connection.execute("PRAGMA synchronous = FULL")
@@ -207,7 +210,7 @@ def check(large: Large) -> None:
 def _check_document(large: Large, books: Books, account_id: int, invoice_id: int, item: bytes) -> None:
     with books.storage.reading() as tx:
         provider, invoice = tx.providers.find(large.dialect), tx.invoices.get(account_id, invoice_id)
-        if provider is None or invoice is None or not tx.invoices.is_canonical(account_id, invoice_id):
+        if provider is None or invoice is None or not tx.audit.is_canonical(account_id, invoice_id):
             message = f"{large.path}: document {invoice_id} is not as the product writes it"
             raise ValueError(message)
         rendered = render(DIALECTS[large.dialect], invoice, current_standing(tx, invoice, provider), provider)

@@ -110,7 +110,9 @@ def _real_rows() -> Iterator[list[str]]:
 def _made_rows() -> Iterator[list[str]]:
     """Rows of the same kind: some twenty lines an invoice, one invoice in six a credit note with negative quantities."""
     random_ = random.Random(_SEED)
-    products = [(f"{random_.randrange(10_000, 99_999)}", f"ARTICLE {place} IN A BOX OF TWELVE", f"{random_.randrange(20, 2_000) / 100:.2f}") for place in range(3_000)]
+    products = [
+        (f"{random_.randrange(10_000, 99_999)}", f"ARTICLE {place} IN A BOX OF TWELVE", f"{random_.randrange(20, 2_000) / 100:.2f}") for place in range(3_000)
+    ]
     at = datetime(2010, 12, 1, 8, 26)  # noqa: DTZ001 - as the files say it, without a zone
     for place in range(_MADE_INVOICES):
         at += timedelta(minutes=random_.randrange(1, 25))

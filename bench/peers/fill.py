@@ -33,7 +33,9 @@ def fill(ledger: Path, url: str, *, tokens: Sequence[str]) -> None:
         session.execute(insert(Token), [{"token_hash": digest, "account_id": 1, "expires_at": None, "revoked_at": None} for digest in hashes])
         ids: dict[int, int] = {}
         rows = []
-        for account_id, invoice_id, item, created_at_us in source.execute(f"SELECT account_id, invoice_id, item, created_at_us FROM listing WHERE {of_provider}"):
+        for account_id, invoice_id, item, created_at_us in source.execute(
+            f"SELECT account_id, invoice_id, item, created_at_us FROM listing WHERE {of_provider}"
+        ):
             said = json.loads(item, parse_float=Decimal)
             ids[invoice_id] = said["id"]
             cents = {name: None if said[key] is None else int(said[key] * 100) for name, key in _AMOUNTS}
