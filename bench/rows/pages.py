@@ -102,7 +102,7 @@ def _uvicorn(app: str, port: int) -> list[str]:
 
 
 def _gunicorn(port: int) -> list[str]:
-    options = ["--workers", "1", "--worker-class", "gthread", "--threads", "1", "--keep-alive", "75", "--log-level", "warning"]
+    options = ["--workers", "1", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "75", "--log-level", "warning"]
     return [sys.executable, "-m", "gunicorn", "bench.peers.django_rest.wsgi:application", "--bind", f"127.0.0.1:{port}", *options]
 
 
@@ -132,7 +132,9 @@ def _fill(context: Context, source: Shop, place: Shop) -> str:
 
 
 def _fastapi(url: str) -> AbstractContextManager[Server]:
-    return listening(lambda port: _uvicorn("bench.peers.fastapi_sqlalchemy.main:app", port), {"PEER_DATABASE": url})
+    """In the form that is quicker with the engine."""
+    form, url = ("main_async", url.replace("+psycopg", "+asyncpg", 1)) if url.startswith("postgresql") else ("main", url)
+    return listening(lambda port: _uvicorn(f"bench.peers.fastapi_sqlalchemy.{form}:app", port), {"PEER_DATABASE": url})
 
 
 def _django(url: str) -> AbstractContextManager[Server]:
