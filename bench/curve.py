@@ -15,7 +15,7 @@ from faktura.ledger.commands import issue
 from faktura.ledger.ports import Books
 
 SIZES = (1_000, 10_000, 100_000, *large.SIZES)
-_ISSUED = 50
+_ISSUED = 100
 """Invoices a sample."""
 
 

@@ -9,6 +9,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import faktura
 from bench import postgres
 
 _PACKAGES = (
@@ -30,7 +31,7 @@ def machine() -> dict[str, object]:
 
 def versions() -> dict[str, str | None]:
     """Python, engines, load and libraries; None for what is not there."""
-    found: dict[str, str | None] = {"faktura": version("faktura") if _is_installed("faktura") else None, "python": platform.python_version()}
+    found: dict[str, str | None] = {"faktura": faktura.__version__, "python": platform.python_version()}
     found |= {"sqlite": sqlite3.sqlite_version, "postgresql": postgres.version(), "wrk": _wrk()}
     return found | {name: version(name) if _is_installed(name) else None for name in _PACKAGES}
 

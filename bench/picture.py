@@ -32,11 +32,12 @@ def draw(results: Mapping[str, Any], path: Path = PICTURE) -> None:
         middle = [point[key] * 1e6 for point in points]
         low = [value - min(point[f"{key}_samples"]) * 1e6 for value, point in zip(middle, points, strict=True)]
         high = [max(point[f"{key}_samples"]) * 1e6 - value for value, point in zip(middle, points, strict=True)]
-        axes.errorbar(sizes, middle, yerr=[low, high], label=label, color=colour, marker=marker, capsize=3, linewidth=1.8)
+        axes.errorbar(sizes, middle, yerr=[low, high], label=label, color=colour, marker=marker, capsize=3, linewidth=1.8, elinewidth=0.9)
         for size, value in zip(sizes, middle, strict=True):
-            axes.annotate(f"{value:,.0f}", (size, value), textcoords="offset points", xytext=(0, 9), ha="center", fontsize=9, color=colour)
+            axes.annotate(f"{value:,.0f}", (size, value), textcoords="offset points", xytext=(7, 5), fontsize=9, color=colour)
     axes.set_xscale("log")
     axes.set_ylim(0, max(max(point[f"{key}_samples"]) for point in points for key, *_ in _LINES) * 1e6 * 1.2)
+    axes.set_xlim(sizes[0] / 1.6, sizes[-1] * 2.2)
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set_xlabel("invoices in the ledger (logarithmic)")
