@@ -6,21 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 from bench.serving import Answer
+from faktura.ledger.listing_ports import Ask
 from faktura.server.app import App
 from faktura.server.serve import run
 from faktura.storage.postgresql import PostgresqlStorage
+from faktura.storage.statement import load_statements
 
-_THREADS = 16
-"""As many as the provider APIs have."""
+_NAME = "select_one"
 _SERVERS_OWN = {"date", "connection", "transfer-encoding"}
 
 Message = dict[str, Any]
@@ -36,13 +35,12 @@ def remember(answer: Answer, path: Path) -> Path:
 class Remembered:
     """One answer to every request; before it, whatever is to be waited for."""
 
-    def __init__(self, path: Path, *, before: Callable[[], object] | None = None) -> None:
+    def __init__(self, path: Path, *, before: Callable[[], Awaitable[object]] | None = None) -> None:
         said = json.loads(path.read_text(encoding="utf-8"))
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said["headers"]]
         self._start = {"type": "http.response.start", "status": said["status"], "headers": headers}
         self._body = {"type": "http.response.body", "body": base64.b64decode(said["body"])}
         self._before = before
-        self._threads = ThreadPoolExecutor(_THREADS, "select-one")
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
         """Serve one ASGI connection."""
@@ -53,7 +51,7 @@ class Remembered:
             await send({"type": "lifespan.shutdown.complete"})
             return
         if self._before is not None:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._before)
+            await self._before()
         await send(self._start)
         await send(self._body)
 
@@ -63,15 +61,12 @@ class Remembered:
         return b"-"
 
 
-def select_one(url: str) -> Callable[[], object]:
-    """One `SELECT 1` through the storage's own driver, pool and role."""
-    pool = PostgresqlStorage(url)._serving  # noqa: SLF001 - the limit is that of this very pool
-
-    def ask() -> object:
-        with pool.connection() as connection:
-            return connection.execute("SELECT 1").fetchall()
-
-    return ask
+def select_one(url: str) -> Callable[[], Awaitable[object]]:
+    """One `SELECT 1` as the storage asks every single statement of a request: its driver, its connections, its role, its mark of the token."""
+    load_statements("postgresql")[_NAME] = "SELECT 1"
+    storage = PostgresqlStorage(url)
+    ask: Ask[object] = Ask(_NAME, {"token_hash": bytes(32)}, lambda rows: rows)
+    return lambda: storage.fetch(ask)
 
 
 def main() -> None:
