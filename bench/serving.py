@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 _START_SECONDS = 30
 _TRIES = 3
+_BUSY_MIN = 0.9
 _RATE = re.compile(r"^Requests/sec:\s+([\d.]+)", re.MULTILINE)
 _TAIL = re.compile(r"^\s+99%\s+([\d.]+)(us|ms|s)", re.MULTILINE)
 _WRONG = re.compile(r"^\s*(Non-2xx or 3xx responses|Socket errors): (.+)", re.MULTILINE)
@@ -78,6 +79,8 @@ class Load:
     """The 99th percentile of each sample, milliseconds."""
     busy: list[float] = field(default_factory=list)
     """How much of its core the server used in each sample."""
+    cpu: list[float] = field(default_factory=list)
+    """What a request cost the server in each sample, seconds of CPU: true even where something else ran on its core."""
 
     def fetch(self) -> Answer:
         """Send it once."""
@@ -106,6 +109,7 @@ class Load:
         if _WRONG.search(said) or rate is None or tail is None or not float(rate.group(1)):
             raise VoidError(said)
         self.busy.append(used / took)
+        self.cpu.append(used / (float(rate.group(1)) * self.seconds))
         self.tails.append(float(tail.group(1)) * _MILLISECONDS[tail.group(2)])
         return 1 / float(rate.group(1))
 
@@ -118,6 +122,9 @@ def compare_loads(what: str, against: str, goal: Goal, *, ours: Load, theirs: Lo
     rates = [1 / median(sample[side] for sample in row.samples) for side in (0, 1)]
     said = f"{rates[0]:,.0f} a second against {rates[1]:,.0f}; 99 % within {median(ours.tails):.1f} ms against {median(theirs.tails):.1f} ms"
     said += f"; server's core {median(ours.busy):.0%} busy against {median(theirs.busy):.0%}"
+    said += f"; CPU a request {median(ours.cpu) * 1e6:,.0f} µs against {median(theirs.cpu) * 1e6:,.0f} µs"
+    if min(median(ours.busy), median(theirs.busy)) < _BUSY_MIN:
+        said += "; a server did not have its core to itself, or waited: see the CPU"
     return replace(row, note=f"{note}; {said}" if note else said)
 
 
