@@ -28,6 +28,8 @@ _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
 _THREADS_MAX = 16
 """Answers that are waited for at once; the others wait for their turn."""
+_SEARCHES_MAX = 4
+"""Searches at once. Each may look through all numbers of an account: they have threads of their own, so that nobody else waits for them."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class ProviderApi:
         self._directory = Directory(books.storage, settings.default_provider)
         self._limiter = RateLimiter()
         self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
+        self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
 
@@ -73,9 +76,13 @@ class ProviderApi:
 
         What a local ledger answers at once is answered here; what waits for a network, or may look at a whole account, in a thread.
         """
-        response = None if self._books.storage.is_remote else self._answer(request, may_search=False)
+        loop = asyncio.get_running_loop()
+        if self._books.storage.is_remote:
+            response = await loop.run_in_executor(self._threads, partial(self._answer, request, may_search=False))
+        else:
+            response = self._answer(request, may_search=False)
         if response is None:
-            response = await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._answer, request, may_search=True))
+            response = await loop.run_in_executor(self._searches, partial(self._answer, request, may_search=True))
         if response is None:
             raise AssertionError("a search that may search is answered")
         return response

@@ -30,6 +30,7 @@ from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE
 from faktura.storage.migration import Migration
 from faktura.storage.pool import Connection, Pool
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -274,7 +275,7 @@ class PostgresqlStorage:
         self._ledger = Pool(lambda: _connect(url, LEDGER_STATEMENT_SECONDS), size=CONNECTIONS_MAX, seconds=BUSY_SECONDS)
         self._serving = Pool(lambda: _connect(url, SERVING_STATEMENT_SECONDS, role=schema.READER), size=CONNECTIONS_MAX, seconds=SERVING_STATEMENT_SECONDS)
         self._turns = Turns(lambda: _Writing(self._ledger), seconds=BUSY_SECONDS)
-        self._served = Store(_Served(self._serving))
+        self._served = Store(_Served(self._serving), SearchTotals())
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -13,6 +13,7 @@ from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError,
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -127,6 +128,7 @@ class SqliteStorage:
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
         self._is_logged = False
+        self._totals = SearchTotals()
 
     is_remote = False
     """Single statements take microseconds: they may run where others wait."""
@@ -226,7 +228,7 @@ class SqliteStorage:
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
             connection = self._writing_connection() if self._in_memory else self._connect()
-            store = self._local.store = Store(_Session(connection))
+            store = self._local.store = Store(_Session(connection), self._totals)
         return store
 
     def version(self) -> int:
