@@ -14,6 +14,7 @@ from faktura.storage.driver import Driver, Row
 HITS_MAX = 20_000
 """Beyond so many hits, sorting them costs more than finding a page of them in the order of the list."""
 _TOTALS_MAX = 1000
+_OLDEST_US = -(2**62)
 _LAST_SIGN = "\U0010ffff"
 
 _Key = tuple[bytes, str]
@@ -51,9 +52,11 @@ def search(driver: Driver, totals: SearchTotals, token_hash: bytes, *, now_us: i
     folded = text.casefold()
     literal = "".join(f"\\{sign}" if sign in "%_\\" else sign for sign in folded)
     asked = {"token_hash": token_hash, "now_us": now_us, "pattern": f"%{literal}%", "skip": skip, "size": size}
+    whole = asked | {"oldest_us": _OLDEST_US}
     known = totals.get((token_hash, folded))
     if known is not None:
-        rows = driver.all("serve_search_whole", **asked, is_counting=0)
+        past = {"size": 0} if skip >= known[1] else {}  # or a page that has nothing would be looked for to the end
+        rows = driver.all("serve_search_whole", **whole | past, is_counting=0)
         if not rows or rows[0]["revision"] == known[0]:
             return _page(rows, known[1])
     if len(folded) >= PART_LENGTH_MIN:
@@ -61,7 +64,7 @@ def search(driver: Driver, totals: SearchTotals, token_hash: bytes, *, now_us: i
         rows = driver.all("serve_search", **asked, **parts)
         if not rows or (rows[0]["listed"] > PARTED_ABOVE and rows[0]["total"] <= HITS_MAX):
             return _page(rows)
-    rows = driver.all("serve_search_whole", **asked, is_counting=1)
+    rows = driver.all("serve_search_whole", **whole, is_counting=1)
     if rows and rows[0]["listed"] > PARTED_ABOVE:
         totals.keep((token_hash, folded), revision=rows[0]["revision"], total=rows[0]["total"])
     return _page(rows)

@@ -449,9 +449,9 @@ SELECT COUNT(*) AS parts FROM number_part WHERE account_id = :account_id;
 SELECT
   (SELECT CAST(COALESCE(SUM(CASE WHEN LENGTH(number_folded) > 64 THEN 1 WHEN LENGTH(number_folded) > 2 THEN LENGTH(number_folded) - 2 ELSE 0 END), 0) AS BIGINT)
     FROM listing WHERE account_id = :account_id AND (ordinal + 0) IS NOT NULL) AS made,
-  (SELECT COUNT(*) FROM number_part p
-    JOIN listing l ON l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id AND (l.ordinal + 0) IS NOT NULL
-    WHERE p.account_id = :account_id AND CASE WHEN LENGTH(l.number_folded) > 64 THEN p.part = ''
+  (SELECT COUNT(*) FROM number_part p CROSS JOIN listing l
+    WHERE p.account_id = :account_id AND l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id
+      AND (l.ordinal + 0) IS NOT NULL AND CASE WHEN LENGTH(l.number_folded) > 64 THEN p.part = ''
       ELSE LENGTH(p.part) > 2 AND SUBSTR(l.number_folded, LENGTH(l.number_folded) - LENGTH(p.part) + 1) = p.part END) AS fitting;
 
 -- name: stale_listings
@@ -477,20 +477,20 @@ FROM owner o LEFT JOIN listing l ON l.account_id = o.account_id AND l.ordinal <=
 -- name: serve_search
 -- Documents of a large account whose number contains a text of three characters or more: each part that begins with it, but where
 -- the text comes again later in the same number. Beyond so many hits their number is all that is told. Rows come unsorted.
+-- CAST, since SQLite prepares a statement anew for each text that stands after LIKE itself.
 WITH owner AS MATERIALIZED (
   SELECT a.provider_id, a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS listed
   FROM token t JOIN account a ON a.account_id = t.account_id
   WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
 ), hit AS MATERIALIZED (
   SELECT found.created_at_us, found.wire_id FROM (
-    SELECT p.created_at_us, p.wire_id
-    FROM owner o JOIN number_part p ON p.account_id = o.account_id AND p.part >= :text AND p.part <= :text_end
-    WHERE p.part NOT LIKE :again ESCAPE '\'
+    SELECT created_at_us, wire_id FROM number_part
+    WHERE account_id = (SELECT account_id FROM owner) AND part >= :text AND part <= :text_end AND part NOT LIKE CAST(:again AS TEXT) ESCAPE '\'
     UNION ALL
     SELECT p.created_at_us, p.wire_id
-    FROM owner o JOIN number_part p ON p.account_id = o.account_id AND p.part = ''
-    JOIN listing l ON l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id AND (l.ordinal + 0) IS NOT NULL
-    WHERE l.number_folded LIKE :pattern ESCAPE '\'
+    FROM number_part p CROSS JOIN listing l
+    WHERE p.account_id = (SELECT account_id FROM owner) AND p.part = '' AND l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id
+      AND (l.ordinal + 0) IS NOT NULL AND l.number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
   ) found LIMIT :hits_max + 1
 ), page AS MATERIALIZED (
   SELECT created_at_us, wire_id FROM hit ORDER BY created_at_us DESC, wire_id DESC LIMIT :size OFFSET :skip
@@ -503,19 +503,20 @@ LEFT JOIN listing l ON l.account_id = o.account_id AND l.created_at_us = page.cr
 
 -- name: serve_search_whole
 -- The same of any account and any text, by a pass over the numbers in the order of the list: for the page as far as it reaches, for the
--- total, where that is asked for, to the end. The pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
+-- total, where that is asked for, to the end. `oldest_us`, before all, leads a planner to that order, whose index has the numbers.
+-- The pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
 WITH owner AS MATERIALIZED (
   SELECT a.provider_id, a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS listed
   FROM token t JOIN account a ON a.account_id = t.account_id
   WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
 ), page AS MATERIALIZED (
-  SELECT l.created_at_us, l.wire_id
-  FROM owner o JOIN listing l ON l.account_id = o.account_id AND (l.ordinal + 0) IS NOT NULL AND l.number_folded LIKE :pattern ESCAPE '\'
-  ORDER BY l.created_at_us DESC, l.wire_id DESC LIMIT :size OFFSET :skip
+  SELECT created_at_us, wire_id FROM listing
+  WHERE account_id = (SELECT account_id FROM owner) AND created_at_us > :oldest_us AND (ordinal + 0) IS NOT NULL AND number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+  ORDER BY created_at_us DESC, wire_id DESC LIMIT :size OFFSET :skip
 ), hits AS MATERIALIZED (
-  SELECT COUNT(*) AS total
-  FROM owner o JOIN listing l ON l.account_id = o.account_id AND (l.ordinal + 0) IS NOT NULL AND l.number_folded LIKE :pattern ESCAPE '\'
-  WHERE CAST(:is_counting AS BIGINT) = 1
+  SELECT COUNT(*) AS total FROM listing
+  WHERE account_id = (SELECT account_id FROM owner) AND created_at_us > :oldest_us AND (ordinal + 0) IS NOT NULL AND number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+    AND CAST(:is_counting AS BIGINT) = 1
 )
 SELECT o.provider_id, o.account_id, o.revision, o.listed, h.total, l.dialect_version, l.item, l.invoice_id, l.ordinal
 FROM owner o CROSS JOIN hits h LEFT JOIN page ON 1 = 1
