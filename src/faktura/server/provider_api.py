@@ -76,13 +76,12 @@ class ProviderApi:
 
         What a local ledger answers at once is answered here; what waits for a network, or may look at a whole account, in a thread.
         """
-        loop = asyncio.get_running_loop()
         if self._books.storage.is_remote:
-            response = await loop.run_in_executor(self._threads, partial(self._answer, request, may_search=False))
+            response = await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._answer, request, may_search=False))
         else:
             response = self._answer(request, may_search=False)
         if response is None:
-            response = await loop.run_in_executor(self._searches, partial(self._answer, request, may_search=True))
+            response = await asyncio.get_running_loop().run_in_executor(self._searches, partial(self._answer, request, may_search=True))
         if response is None:
             raise AssertionError("a search that may search is answered")
         return response
