@@ -65,7 +65,7 @@ def _fill(file: sqlite3.Connection, account_id: int, count: int) -> None:
     file.executemany(
         "INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, dialect_version, item, single)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        _rows(account_id, count, *sample),
+        _rows(account_id, count, sample),
     )
     file.execute("UPDATE account SET first_ordinal = 1, last_ordinal = ?, revision = revision + 1 WHERE account_id = ?", (count, account_id))
     for migration in load_migrations():
@@ -74,7 +74,8 @@ def _fill(file: sqlite3.Connection, account_id: int, count: int) -> None:
                 file.execute(statement)
 
 
-def _rows(account_id: int, count: int, first_id: int, created_at_us: int, version: int, item: bytes, single: bytes) -> Iterator[tuple[object, ...]]:
+def _rows(account_id: int, count: int, sample: tuple[int, int, int, bytes, bytes]) -> Iterator[tuple[object, ...]]:
+    first_id, created_at_us, version, item, single = sample
     for place in range(1, count + 1):
         number = f"{place:09d}{place // 128 * 7 % 10}"
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bench.harness import SAMPLES, Context, Cost, Goal, Row, compare, pinned
 from bench.large import SEARCHABLE, build_searchable
-
 from faktura.bootstrap.books import open_books
 from faktura.config import DatabaseUrl, Settings
 from faktura.ledger.accounts import create_token
@@ -46,7 +45,13 @@ def rows(context: Context) -> Iterator[Row]:
 
         asked = f"{count:,} invoices of one account, SQLite, server on one core, wrk with {_CONNECTIONS} connections on the other"
         yield compare(
-            "query= with a full number", _AGAINST, Goal(at_most=10), ours=cost(numbers), theirs=cost([""]), samples=samples, note=f"{asked}; {len(numbers)} numbers"
+            "query= with a full number",
+            _AGAINST,
+            Goal(at_most=10),
+            ours=cost(numbers),
+            theirs=cost([""]),
+            samples=samples,
+            note=f"{asked}; {len(numbers)} numbers",
         )
         told = f"{asked}; {min(hits):,} to {max(hits):,} hits. Without a goal: {broad}"
         yield compare("query= with a part of three characters", _AGAINST, Goal(at_most=50), ours=cost(parts), theirs=cost([""]), samples=samples, note=told)

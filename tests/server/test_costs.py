@@ -50,7 +50,10 @@ STATUSES = {"no-token": 401, "bad-token": 401}
 
 STATEMENTS = {
     # One statement finds the token's account and the rows; on PostgreSQL, in the same round trip, the token is told first.
-    **dict.fromkeys(("list", "deep", "single", "search"), {"sqlite": 1, "postgresql": 2}),
+    "list": {"sqlite": 1, "postgresql": 2},
+    "deep": {"sqlite": 1, "postgresql": 2},
+    "single": {"sqlite": 1, "postgresql": 2},
+    "search": {"sqlite": 1, "postgresql": 2},
     # What is known to occur often is a page; its total is remembered.
     "search-often": {"sqlite": 1, "postgresql": 2},
     # An account is found to have no parts, and then looked through.
@@ -172,7 +175,7 @@ def test_requests_leave_nothing_behind(site: Site, engine: str) -> None:
 
 
 @pytest.mark.parametrize("is_large", [False, True])
-def test_statements_of_a_document(ledger: Ledger, engine: str, monkeypatch: pytest.MonkeyPatch, is_large: bool) -> None:
+def test_statements_of_a_document(ledger: Ledger, engine: str, monkeypatch: pytest.MonkeyPatch, *, is_large: bool) -> None:
     """A document costs the same statements when the ledger is small and when it has grown."""
     monkeypatch.setattr(number_parts, "PARTED_ABOVE", 0 if is_large else 1000)
     ledger.provider("vpsbg")

@@ -116,7 +116,11 @@ def test_a_page_is_found_below_the_wall(ledger: Ledger, mode: str, skip: int) ->
     [
         ("serve_single", {"wire_id": 1}, {"invoice": 1, "listing": 1}),
         # 14 of the numbers to 40,001 contain it; no others are looked at, and none of other accounts.
-        ("serve_search", {"text": "1234", "text_end": "1234\U0010ffff", "again": "_%1234%", "pattern": "%1234%", "hits_max": 1000}, {"number_part": 14, "listing": 14}),
+        (
+            "serve_search",
+            {"text": "1234", "text_end": "1234\U0010ffff", "again": "_%1234%", "pattern": "%1234%", "hits_max": 1000},
+            {"number_part": 14, "listing": 14},
+        ),
         # Each tenth number: the page ends where it is full.
         ("serve_search_whole", {"pattern": "%7", "is_counting": 0, "oldest_us": -1}, {"listing": 330}),
     ],
