@@ -15,6 +15,7 @@ from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Settlement, Standing, allocate, settle
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.listing_ports import ListingRow, ListKey
+from faktura.ledger.number_parts import number_parts, part
 from faktura.ledger.ports import Books, Dialect, Transaction
 from faktura.ledger.selection import Settled
 
@@ -142,6 +143,7 @@ def publish(tx: Transaction, books: Books, provider: Provider, account_id: int, 
     tx.listings.insert([render(dialect, invoice, standing, provider, ordinal=place) for (invoice, standing), place in zip(listed, places, strict=True)])
     if places.start < 0:
         first, last = _interleave(tx, account, count, low, high)
+    part(tx, account, [(_key(invoice), invoice.number.casefold()) for invoice, _ in listed])
     tx.accounts.set_ends(account.id, first_ordinal=first, last_ordinal=last)
 
 
@@ -170,6 +172,7 @@ def _interleave(tx: Transaction, account: Account, count: int, low: ListKey, hig
 def replace_key(tx: Transaction, account: Account, invoice: Invoice) -> None:
     """Put a listed document where its corrected creation instant belongs. Rare, so the whole list is numbered anew."""
     tx.listings.rekey(account.id, invoice.id, invoice.created_at_us)
+    tx.listings.rekey_parts(account.id, number_parts(invoice.number.casefold()), key=_key(invoice))
     tx.listings.renumber(account.id, first_ordinal=account.last_ordinal + 1, from_key=_OLDEST, to_key=_NEWEST, is_fresh=True)
     tx.accounts.set_ends(account.id, first_ordinal=account.last_ordinal + 1, last_ordinal=account.last_ordinal + account.listed_total)
 

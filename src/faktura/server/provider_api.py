@@ -35,8 +35,8 @@ _UNCHANGED = ServedItems(0, 0, 0, None)
 _VARY = (b"vary", b"Authorization")
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
-_THREADS_MAX = 16
-"""Searches at once; the others wait for their turn."""
+_SEARCHES_MAX = 4
+"""Searches at once. Each may look through all numbers of an account; nobody else waits for them."""
 _QUERIES_MAX = 1024
 _QUERY_CHARACTERS_MAX = 256
 """What is remembered of requests' paths and queries, so that nobody can fill the memory."""
@@ -74,7 +74,7 @@ class ProviderApi:
         self._remembered = {name: _remembering(dialect) for name, dialect in dialects.items()}
         self._directory = Directory(books.storage, settings.default_provider)
         self._limiter = RateLimiter()
-        self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
+        self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
 
@@ -161,7 +161,7 @@ class ProviderApi:
                 served = await self._wait(partial(self._page_of_old, token_hash, now_us, skip, query.limit))
         else:
             look = partial(self._search, token_hash, now_us, query)
-            served = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+            served = await asyncio.get_running_loop().run_in_executor(self._searches, look)
         return served, b"" if served is None else self._tag(call, dialect, served.revision)
 
     def _page_of_old(self, token_hash: bytes, now_us: int, skip: int, size: int) -> ServedPage | None:

@@ -32,6 +32,7 @@ from faktura.storage.facts import MESSAGE
 from faktura.storage.migration import Migration
 from faktura.storage.pool import Connection, Pool
 from faktura.storage.postgresql_lines import STALE, LineLostError, Lines
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -273,7 +274,7 @@ class PostgresqlStorage:
         self._ledger = Pool(lambda: _connect(url, LEDGER_STATEMENT_SECONDS), size=CONNECTIONS_MAX, seconds=BUSY_SECONDS)
         self._serving = Pool(lambda: _connect(url, SERVING_STATEMENT_SECONDS, role=schema.READER), size=CONNECTIONS_MAX, seconds=SERVING_STATEMENT_SECONDS)
         self._turns = Turns(lambda: _Writing(self._ledger), seconds=BUSY_SECONDS)
-        self._served = Store(_Served(self._serving))
+        self._served = Store(_Served(self._serving), SearchTotals())
         self._lines = Lines(self._serving)
 
     @contextmanager

@@ -16,6 +16,7 @@ from faktura.ledger.listing_ports import Ask
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -157,6 +158,7 @@ class SqliteStorage:
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
         self._is_logged = False
+        self._totals = SearchTotals()
 
     is_remote = False
     """Single statements take microseconds: they may run where others wait."""
@@ -255,7 +257,7 @@ class SqliteStorage:
         """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            store = self._local.store = Store(self._served())
+            store = self._local.store = Store(self._served(), self._totals)
         return store
 
     def _served(self) -> _Session:
