@@ -4,58 +4,65 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 import typer
 
 from faktura import __version__
-from faktura.cli.accounts import accounts
-from faktura.cli.backups import backup_command, copy_command, restore_command
-from faktura.cli.billing import bill_command
-from faktura.cli.imports import import_command
-from faktura.cli.invoices import credit_command, invoices
-from faktura.cli.payments import allocate_command, deposit_command, pay_command, refund_command, reverse_command
-from faktura.cli.providers import providers, series, tokens
-from faktura.cli.servers import demo_command, serve_command
-from faktura.cli.upkeep import doctor_command, journal_command, migrate_command, verify_command
-from faktura.cli.vat import lock_period_command, vat_report_command
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
 """The command was refused or failed; what was wrong is on standard error. (2 is a usage error, 3 an import that left something out.)"""
 
-app = typer.Typer(
-    name="faktura",
-    help="A ledger of invoices that speaks the invoice APIs of hosting and domain providers.\n\n"
-    "FAKTURA_DATABASE=sqlite:///PATH names the ledger (default: sqlite:///faktura.db).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(providers, name="provider")
-app.add_typer(accounts, name="account")
-app.add_typer(series, name="series")
-app.add_typer(tokens, name="token")
-app.add_typer(invoices, name="invoice")
-app.command("pay")(pay_command)
-app.command("deposit")(deposit_command)
-app.command("allocate")(allocate_command)
-app.command("refund")(refund_command)
-app.command("reverse")(reverse_command)
-app.command("credit")(credit_command)
-app.command("bill")(bill_command)
-app.command("vat-report")(vat_report_command)
-app.command("lock-period")(lock_period_command)
-app.command("import")(import_command)
-app.command("migrate")(migrate_command)
-app.command("journal")(journal_command)
-app.command("doctor")(doctor_command)
-app.command("verify")(verify_command)
-app.command("copy")(copy_command)
-app.command("backup")(backup_command)
-app.command("restore")(restore_command)
-app.command("serve")(serve_command)
-app.command("demo")(demo_command)
+_COMMANDS = {
+    "provider": "providers:providers",
+    "account": "accounts:accounts",
+    "series": "providers:series",
+    "token": "providers:tokens",
+    "invoice": "invoices:invoices",
+    "pay": "payments:pay_command",
+    "deposit": "payments:deposit_command",
+    "allocate": "payments:allocate_command",
+    "refund": "payments:refund_command",
+    "reverse": "payments:reverse_command",
+    "credit": "invoices:credit_command",
+    "bill": "billing:bill_command",
+    "vat-report": "vat:vat_report_command",
+    "lock-period": "vat:lock_period_command",
+    "import": "imports:import_command",
+    "migrate": "upkeep:migrate_command",
+    "journal": "upkeep:journal_command",
+    "doctor": "upkeep:doctor_command",
+    "verify": "upkeep:verify_command",
+    "copy": "backups:copy_command",
+    "backup": "backups:backup_command",
+    "restore": "backups:restore_command",
+    "serve": "servers:serve_command",
+    "demo": "demo:demo_command",
+}
+"""Where each command, or group of them, is: a module of this package and a name in it."""
+
+
+def make_app(*names: str) -> typer.Typer:
+    """The tree of commands, or only those that are named: a command loads what it works with, and a server that starts, or starts again, loads nothing else."""
+    app = typer.Typer(
+        name="faktura",
+        help="A ledger of invoices that speaks the invoice APIs of hosting and domain providers.\n\n"
+        "FAKTURA_DATABASE=sqlite:///PATH names the ledger (default: sqlite:///faktura.db).",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names or _COMMANDS:
+        module, _, attribute = _COMMANDS[name].partition(":")
+        found = getattr(import_module(f"faktura.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def _show_version(value: bool) -> None:
@@ -64,15 +71,15 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit.")) -> None:
     del version
 
 
 def run() -> None:
     """Run a command. A refusal is a line on standard error for each fault, never a traceback."""
+    named = sys.argv[1:2]
     try:
-        app()
+        make_app(*(named if named and named[0] in _COMMANDS else ()))()
     except InvalidDocumentError as error:
         for fault in error.faults:
             print(f"faktura: {fault}", file=sys.stderr)

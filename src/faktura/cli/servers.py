@@ -1,24 +1,18 @@
-"""Commands that serve: serve, demo."""
+"""`faktura serve`."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from faktura.bootstrap.books import DIALECTS
-from faktura.bootstrap.demo import open_demo
 from faktura.bootstrap.metered import metered
 from faktura.cli.output import JsonOption, books, print_json
-from faktura.config import Settings, read_settings
-from faktura.domain.errors import SettingError
+from faktura.config import read_settings
 from faktura.ledger.accounts import find_provider
-from faktura.ledger.ports import Books
 from faktura.server.app import App
 from faktura.server.serve import run
 
@@ -34,8 +28,8 @@ def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotate
     settings = read_settings(os.environ)
 
     def ready(bound: int) -> None:
-        url = _url(host, bound)
-        metrics = {} if metrics_port is None else {"metrics_url": f"{_url(settings.metrics_host, metrics_port)}/metrics"}
+        url = shown_url(host, bound)
+        metrics = {} if metrics_port is None else {"metrics_url": f"{shown_url(settings.metrics_host, metrics_port)}/metrics"}
         if as_json:
             print_json({"url": url} | metrics)
         else:
@@ -49,51 +43,6 @@ def serve_command(host: Host = "127.0.0.1", port: Port = 8000, as_json: Annotate
         run(App(opened, DIALECTS, settings, meter=meter), host=host, port=port, ready=ready)
 
 
-def demo_command(
-    port: Port = 8000,
-    data: Annotated[Path, typer.Option(help="Folder of the demo's ledger; made if it is not there, used again if it is.")] = Path("faktura-demo"),
-    host: Host = "127.0.0.1",
-    as_json: Annotated[bool, JsonOption] = False,
-) -> None:
-    """Make a ledger with both providers' documented sample invoices, and serve it.
-
-    Example: faktura demo --port 0 --data /tmp/demo --json
-    """
-    settings = read_settings(os.environ)
-    with _demo(settings, data) as (opened, tokens):
-
-        def ready(bound: int) -> None:
-            url = _url(host, bound)
-            if as_json:
-                print_json({"url": url, "tokens": tokens})
-            else:
-                typer.echo(_welcome(url, tokens, data / "ledger.db"))
-            sys.stdout.flush()
-
-        run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
-
-
-@contextmanager
-def _demo(settings: Settings, data: Path) -> Iterator[tuple[Books, dict[str, str]]]:
-    try:
-        with open_demo(settings, data) as demo:
-            yield demo
-    except OSError as error:
-        message = f"the demo's folder cannot be used: {error}"
-        raise SettingError(message) from error
-
-
-def _url(host: str, port: int) -> str:
+def shown_url(host: str, port: int) -> str:
+    """An origin, as callers write it."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _welcome(url: str, tokens: dict[str, str], ledger: Path) -> str:
-    return f"""The demo is ready; its ledger is {ledger}. Ctrl-C stops it.
-
-VPSBG's list of invoices:
-  curl -H 'Authorization: Bearer {tokens["vpsbg"]}' '{url}/v1/invoices?page=1'
-
-checkdomain's list, and one invoice:
-  curl -H 'Authorization: Bearer {tokens["checkdomain"]}' '{url}/v1/invoices?page=1&limit=10'
-  curl -H 'Authorization: Bearer {tokens["checkdomain"]}' '{url}/v1/invoices/1'
-"""
