@@ -12,7 +12,7 @@ import pytest
 import typer
 from tests.cli.terminal import Terminal
 
-from faktura.cli.app import make_app
+from faktura.cli.tree import make_app
 
 TREE: Any = typer.main.get_command(make_app())
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.postgresql import database_at, server
 
 from faktura.bootstrap.doctor import examine
-from faktura.cli.app import make_app
+from faktura.cli.tree import make_app
 from faktura.config import NAMES
 from faktura.storage.health import Level
 from faktura.storage.postgresql import PostgresqlStorage

@@ -1,85 +1,22 @@
-"""The command tree, and what errors look like."""
+"""The command line: which command it is, and what errors look like."""
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
+from collections.abc import Sequence
 
-import typer
-
-from faktura import __version__
+from faktura.cli.plain import plain_serve
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
 EXIT_FAILED = 1
 """The command was refused or failed; what was wrong is on standard error. (2 is a usage error, 3 an import that left something out.)"""
 
-_COMMANDS = {
-    "provider": "providers:providers",
-    "account": "accounts:accounts",
-    "series": "providers:series",
-    "token": "providers:tokens",
-    "invoice": "invoices:invoices",
-    "pay": "payments:pay_command",
-    "deposit": "payments:deposit_command",
-    "allocate": "payments:allocate_command",
-    "refund": "payments:refund_command",
-    "reverse": "payments:reverse_command",
-    "credit": "invoices:credit_command",
-    "bill": "billing:bill_command",
-    "vat-report": "vat:vat_report_command",
-    "lock-period": "vat:lock_period_command",
-    "import": "imports:import_command",
-    "migrate": "upkeep:migrate_command",
-    "journal": "upkeep:journal_command",
-    "doctor": "upkeep:doctor_command",
-    "verify": "upkeep:verify_command",
-    "copy": "backups:copy_command",
-    "backup": "backups:backup_command",
-    "restore": "backups:restore_command",
-    "serve": "servers:serve_command",
-    "demo": "demo:demo_command",
-}
-"""Where each command, or group of them, is: a module of this package and a name in it."""
-
-
-def make_app(*names: str) -> typer.Typer:
-    """The tree of commands, or only those that are named: a command loads what it works with, and a server that starts, or starts again, loads nothing else."""
-    app = typer.Typer(
-        name="faktura",
-        help="A ledger of invoices that speaks the invoice APIs of hosting and domain providers.\n\n"
-        "FAKTURA_DATABASE=sqlite:///PATH names the ledger (default: sqlite:///faktura.db).",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_options)
-    for name in names or _COMMANDS:
-        module, _, attribute = _COMMANDS[name].partition(":")
-        found = getattr(import_module(f"faktura.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
-        else:
-            app.command(name)(found)
-    return app
-
-
-def _show_version(value: bool) -> None:
-    if value:
-        typer.echo(f"faktura {__version__}")
-        raise typer.Exit
-
-
-def _options(version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit.")) -> None:
-    del version
-
 
 def run() -> None:
     """Run a command. A refusal is a line on standard error for each fault, never a traceback."""
-    named = sys.argv[1:2]
     try:
-        make_app(*(named if named and named[0] in _COMMANDS else ()))()
+        _run(sys.argv[1:])
     except InvalidDocumentError as error:
         for fault in error.faults:
             print(f"faktura: {fault}", file=sys.stderr)
@@ -93,3 +30,15 @@ def run() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    asked = plain_serve(arguments)
+    if asked is not None:
+        from faktura.cli.serving import serve  # noqa: PLC0415 - each loads what it works with
+
+        serve(**asked)
+        return
+    from faktura.cli.tree import COMMANDS, make_app  # noqa: PLC0415
+
+    make_app(*(name for name in arguments[:1] if name in COMMANDS))()

@@ -14,11 +14,13 @@ import typer
 from faktura.bootstrap.books import DIALECTS
 from faktura.bootstrap.demo import open_demo
 from faktura.cli.output import JsonOption, print_json
-from faktura.cli.servers import Host, Port, shown_url
+from faktura.cli.servers import Host, Port
+from faktura.cli.serving import shown_url
 from faktura.config import Settings, read_settings
 from faktura.domain.errors import SettingError
 from faktura.ledger.ports import Books
 from faktura.server.app import App
+from faktura.server.listener import listen_at, port_of
 from faktura.server.serve import run
 
 
@@ -33,17 +35,17 @@ def demo_command(
     Example: faktura demo --port 0 --data /tmp/demo --json
     """
     settings = read_settings(os.environ)
-    with _demo(settings, data) as (opened, tokens):
+    with _demo(settings, data) as (opened, tokens), listen_at(host, port) as listener:
 
-        def ready(bound: int) -> None:
-            url = shown_url(host, bound)
+        def ready() -> None:
+            url = shown_url(host, port_of(listener))
             if as_json:
                 print_json({"url": url, "tokens": tokens})
             else:
                 typer.echo(_welcome(url, tokens, data / "ledger.db"))
             sys.stdout.flush()
 
-        run(App(opened, DIALECTS, settings), host=host, port=port, ready=ready)
+        run(App(opened, DIALECTS, settings), listener=listener, ready=ready)
 
 
 @contextmanager

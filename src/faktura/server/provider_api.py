@@ -21,7 +21,7 @@ from faktura.ledger.ports import Books
 from faktura.ledger.queries import render_now
 from faktura.server.directory import Directory
 from faktura.server.meter import route_of
-from faktura.server.rate_limit import RateLimiter
+from faktura.server.rate_limit import RateLimiter, RateLimits
 from faktura.server.request import Request
 
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
@@ -59,11 +59,11 @@ class _SearchError(Exception):
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, limits: RateLimits | None = None) -> None:
         self._books = books
         self._dialects = dialects
         self._directory = Directory(books.storage, settings.default_provider)
-        self._limiter = RateLimiter()
+        self._limiter = limits or RateLimiter()
         self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
