@@ -225,7 +225,8 @@ class SqliteStorage:
         """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            connection = self._writing_connection() if self._in_memory else self._connect()
+            with errors():  # a thread's first look may be at a file that is damaged by now
+                connection = self._writing_connection() if self._in_memory else self._connect()
             store = self._local.store = Store(_Session(connection))
         return store
 
