@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import re
 import socket
@@ -134,7 +133,9 @@ def _memory(ours: _Program, bare: _Program, count: int, what: str, kind: str) ->
         samples=count,
     )
     weight("two", ours, "--workers", "2")
-    said = [f"{name}: RSS, PSS, USS {', '.join(f'{statistics.median(kinds) / 1e6:.1f}' for kinds in zip(*found, strict=True))} MB" for name, found in others.items()]
+    said = [
+        f"{name}: RSS, PSS, USS {', '.join(f'{statistics.median(kinds) / 1e6:.1f}' for kinds in zip(*found, strict=True))} MB" for name, found in others.items()
+    ]
     return replace(row, unit="B", note="; ".join(said) + " (two: one of two workers, who share what was loaded before they were forked)")
 
 
@@ -142,17 +143,16 @@ def _cpu(ours: _Program, count: int, *, seconds: int) -> Row:
     """Both stay up, so that what is measured is requests alone."""
     with pinned(0):
         two, one = ours.running("--workers", "2"), ours.running()
-        with two as (crew, crew_port, _), one as (alone, alone_port, _):
-            with pinned(1):
-                return compare(
-                    "two workers: processor time of a list page",
-                    "one worker",
-                    Goal(at_most=1.1),
-                    ours=lambda: _cost(crew, crew_port, ours.token, seconds),
-                    theirs=lambda: _cost(alone, alone_port, ours.token, seconds),
-                    samples=count,
-                    note="supervisor and workers, user and system; server on core 0, wrk with 16 connections on core 1; limits shared and counted",
-                )
+        with two as (crew, crew_port, _), one as (alone, alone_port, _), pinned(1):
+            return compare(
+                "two workers: processor time of a list page",
+                "one worker",
+                Goal(at_most=1.1),
+                ours=lambda: _cost(crew, crew_port, ours.token, seconds),
+                theirs=lambda: _cost(alone, alone_port, ours.token, seconds),
+                samples=count,
+                note="supervisor and workers, user and system; server on core 0, wrk with 16 connections on core 1; limits shared and counted",
+            )
 
 
 def _cost(process: psutil.Process, port: int, token: str, seconds: int) -> float:
@@ -160,21 +160,8 @@ def _cost(process: psutil.Process, port: int, token: str, seconds: int) -> float
     family = [process, *process.children()]
     before = sum(sum(each.cpu_times()[:2]) for each in family)
     command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:{port}{_TARGET}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - as above
     found = re.search(r"(\d+) requests in", said)
     if found is None or "Non-2xx" in said:
         raise RuntimeError(said)
     return (sum(sum(each.cpu_times()[:2]) for each in family) - before) / int(found.group(1))
-
-
-def main() -> None:
-    """This subject alone."""
-    import tempfile  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as folder:
-        for row in rows(Context(scratch=Path(folder), kept=Path(folder), is_quick="--quick" in sys.argv)):
-            print(json.dumps(row.as_json()))
-
-
-if __name__ == "__main__":
-    main()
