@@ -18,7 +18,7 @@ from faktura.domain.errors import LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.listing_ports import ServedPage
 from faktura.ledger.ports import Books
-from faktura.ledger.queries import render_now
+from faktura.ledger.standing import render_now
 from faktura.server.directory import Directory
 from faktura.server.meter import route_of
 from faktura.server.rate_limit import RateLimiter, RateLimits
