@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from faktura.domain.provider import Token
 
@@ -42,6 +42,28 @@ class ServedPage:
     """(dialect version, rendered bytes, invoice id)."""
 
 
+_T = TypeVar("_T")
+
+
+class Ask(NamedTuple, Generic[_T]):
+    """A single statement that reads, and what its rows mean: asked for by whoever can wait, in whatever way that is."""
+
+    name: str
+    parameters: dict[str, Any]
+    read: Callable[[Sequence[Any]], _T]
+
+
+class ServedItems(NamedTuple):
+    """A page of the list as one text."""
+
+    account_id: int
+    revision: int
+    """How often what the account sees has changed."""
+    total: int
+    items: bytes | None
+    """Rendered documents, newest first, joined by commas; None where there is none. A zero byte stands for one that another release rendered."""
+
+
 class ListingStore(Protocol):
     """Standings: what is paid and due, the order of the list, and the rendered forms."""
 
@@ -60,6 +82,9 @@ class ServingStore(Protocol):
 
     def owner_of_token(self, token_hash: bytes) -> tuple[int, int] | None: ...
     def manager(self, token_hash: bytes, *, now_us: int) -> Token | None: ...
+    def ask_owner(self, token_hash: bytes, *, now_us: int) -> Ask[tuple[int, int] | None]: ...
+    def ask_items(self, token_hash: bytes, *, now_us: int, skip: int, size: int, dialect_version: int) -> Ask[ServedItems | None]: ...
+    def ask_single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> Ask[ServedPage | None]: ...
     def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None: ...
     def search(self, token_hash: bytes, *, now_us: int, text: str, skip: int, size: int) -> ServedPage | None: ...
     def single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> ServedPage | None: ...

@@ -10,14 +10,17 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
 from faktura.dialects.base import GetQuery, ListQuery, Problem, Query
 from faktura.domain.errors import LedgerError
+from faktura.ledger.listing_ports import Ask
 from faktura.ledger.ports import Storage, Transaction
 
 DURATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_T = TypeVar("_T")
 MEMBERS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -180,3 +183,7 @@ class MeteredStorage:
     def serving(self) -> Transaction:
         """As the storage does."""
         return self.storage.serving()
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """As the storage does."""
+        return await self.storage.fetch(ask)

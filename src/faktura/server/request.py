@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from faktura.config import Network
@@ -16,6 +17,7 @@ Scope = dict[str, Any]
 REQUEST = "faktura.request"
 """Where a management call's scope keeps what was read of it."""
 
+_READ = {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BEARER = re.compile(rb"bearer +([!-~]+) *\Z", re.IGNORECASE)
@@ -36,6 +38,8 @@ class Request:
     """Scheme and host for links."""
     peer: str
     request_id: bytes
+    if_none_match: bytes = b""
+    """Entity tags of what the caller has, or `*`."""
     route: str = "other"
     """What kind of call it is, once that is known: for what is counted and logged, so one of few."""
     provider_id: int | None = None
@@ -48,10 +52,13 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
     """The request of a scope. Two different Authorization headers are no token at all."""
     authorization: list[bytes] = []
     found: dict[bytes, bytes] = {}
+    tags = b""
     for name, value in scope["headers"]:
         if name == b"authorization":
             authorization.append(value)
-        elif name in {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"}:
+        elif name == b"if-none-match":
+            tags = b"%b, %b" % (tags, value) if tags else value
+        elif name in _READ:
             found.setdefault(name, value)
     peer = scope["client"][0] if scope.get("client") else ""
     scheme, host = scope["scheme"], _text(found.get(b"host"))
@@ -62,10 +69,10 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         # The nearest address that no proxy of ours has: what stands before it, the caller may have made up.
         hops = [hop.strip() for hop in _text(found.get(b"x-forwarded-for")).split(",") if hop.strip()]
         peer = next((hop for hop in reversed(hops) if not _is_trusted(hop, trusted_proxies)), peer)
-    if not _HOST.match(host):
+    if not _is_harmless(host):
         server = scope.get("server") or ("localhost", None)
         host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
-    request_id = found.get(b"x-request-id", b"")
+    request_id = found.get(b"x-request-id")
     return Request(
         method=scope["method"],
         path=scope["path"],
@@ -74,13 +81,19 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         host=host,
         origin=f"{scheme}://{host}",
         peer=peer,
-        request_id=request_id if _REQUEST_ID.match(request_id) else new_request_id(),
+        request_id=request_id if request_id and _REQUEST_ID.match(request_id) else new_request_id(),
+        if_none_match=tags,
     )
 
 
 def new_request_id() -> bytes:
-    """An id for a request that brought none, or one that cannot be logged and echoed as it is."""
-    return secrets.token_hex(8).encode()
+    """An id for a request that brought none, or one that cannot be logged and echoed as it is. It is told apart, not kept secret."""
+    return b"%016x" % random.getrandbits(64)
+
+
+@lru_cache(maxsize=256)
+def _is_harmless(host: str) -> bool:
+    return bool(_HOST.match(host))
 
 
 def read_of(scope: Mapping[str, Any]) -> Request | None:

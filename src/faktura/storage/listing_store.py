@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from faktura.domain.provider import Token
-from faktura.ledger.listing_ports import ListingRow, ListKey, ServedPage
-from faktura.storage.driver import Driver
+from faktura.ledger.listing_ports import Ask, ListingRow, ListKey, ServedItems, ServedPage
+from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import flat_row, to_token
 
 _SKIP_MAX = 2**53
@@ -96,8 +96,17 @@ class ServingRows:
         row = self._driver.one("serve_manager", token_hash=token_hash, now_us=now_us)
         return None if row is None else to_token(row)
 
+    def ask_owner(self, token_hash: bytes, *, now_us: int) -> Ask[tuple[int, int] | None]:
+        """The account of a token, and its revision; None without a valid token."""
+        return Ask("serve_owner", {"token_hash": token_hash, "now_us": now_us}, _to_owner)
+
+    def ask_items(self, token_hash: bytes, *, now_us: int, skip: int, size: int, dialect_version: int) -> Ask[ServedItems | None]:
+        """So many documents after the newest `skip`, as one text, and the exact total; None without a valid token."""
+        given = {"token_hash": token_hash, "now_us": now_us, "skip": min(skip, _SKIP_MAX), "size": size, "dialect_version": dialect_version}
+        return Ask("serve_page", given, _to_items)
+
     def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None:
-        """So many documents after the newest `skip`, and the exact total; None without a valid token."""
+        """The same, a document each, whatever release rendered it."""
         rows = self._driver.all("serve_list", token_hash=token_hash, now_us=now_us, skip=min(skip, _SKIP_MAX), size=size)
         if not rows:
             return None
@@ -127,9 +136,25 @@ class ServingRows:
 
     def single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> ServedPage | None:
         """The account's listed document of that wire id, if there is one; None without a valid token."""
-        rows = self._driver.all("serve_single", token_hash=token_hash, now_us=now_us, wire_id=wire_id)
-        if not rows:
-            return None
-        provider_id, account_id, revision, version, single, invoice_id = rows[0]
-        found = [] if invoice_id is None or single is None else [(version, single, invoice_id)]
-        return ServedPage(provider_id=provider_id, account_id=account_id, revision=revision, total=len(found), rows=found)
+        ask = self.ask_single(token_hash, now_us=now_us, wire_id=wire_id)
+        return ask.read(self._driver.all(ask.name, **ask.parameters))
+
+    def ask_single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> Ask[ServedPage | None]:
+        """The same, for whoever waits elsewhere."""
+        return Ask("serve_single", {"token_hash": token_hash, "now_us": now_us, "wire_id": wire_id}, _to_single)
+
+
+def _to_owner(rows: Sequence[Row]) -> tuple[int, int] | None:
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _to_items(rows: Sequence[Row]) -> ServedItems | None:
+    return ServedItems(*rows[0]) if rows else None
+
+
+def _to_single(rows: Sequence[Row]) -> ServedPage | None:
+    if not rows:
+        return None
+    provider_id, account_id, revision, version, single, invoice_id = rows[0]
+    found = [] if invoice_id is None or single is None else [(version, single, invoice_id)]
+    return ServedPage(provider_id=provider_id, account_id=account_id, revision=revision, total=len(found), rows=found)

@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, LedgerUncertainError, SchemaError
+from faktura.ledger.listing_ports import Ask
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
@@ -22,6 +24,7 @@ BUSY_SECONDS = 60
 
 APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databases
 _VERSION_MIN = (3, 35)
+_T = TypeVar("_T")
 
 
 _ERRORS: dict[int, type[LedgerError]] = {
@@ -225,10 +228,19 @@ class SqliteStorage:
         """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            with errors():  # a thread's first look may be at a file that is damaged by now
-                connection = self._writing_connection() if self._in_memory else self._connect()
-            store = self._local.store = Store(_Session(connection))
+            store = self._local.store = Store(self._served())
         return store
+
+    def _served(self) -> _Session:
+        session: _Session | None = getattr(self._local, "session", None)
+        if session is None:
+            with errors():  # a thread's first look may be at a file that is damaged by now
+                session = self._local.session = _Session(self._writing_connection() if self._in_memory else self._connect())
+        return session
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """What a single statement reads. It takes microseconds, so that nobody waits for it elsewhere."""
+        return ask.read(self._served().all(ask.name, **ask.parameters))
 
     def version(self) -> int:
         """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""

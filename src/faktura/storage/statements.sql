@@ -440,8 +440,39 @@ WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version ORDE
 SELECT COUNT(*) AS documents FROM listing l JOIN account a ON a.account_id = l.account_id
 WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version;
 
--- name: serve_list
+-- name: serve_page [sqlite]
 -- The hot statement: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
+-- The page comes as one value, its items joined by commas, newest first; one that another release rendered is a zero byte, which no JSON has.
+SELECT a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS total, (
+  SELECT CAST(GROUP_CONCAT(CASE WHEN page.dialect_version = :dialect_version THEN page.item ELSE X'00' END) AS BLOB) FROM (
+    SELECT l.item, l.dialect_version FROM listing l
+    WHERE l.account_id = a.account_id AND l.ordinal <= a.last_ordinal - :skip AND l.ordinal > a.last_ordinal - :skip - :size
+    ORDER BY l.ordinal DESC
+  ) AS page
+) AS items
+FROM token t JOIN account a ON a.account_id = t.account_id
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
+-- name: serve_page [postgresql]
+-- The ends are computed first: below row-level security an index is walked only along plain comparisons.
+WITH owner AS MATERIALIZED (
+  SELECT a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS total, a.last_ordinal - :skip AS newest, a.last_ordinal - :skip - :size AS too_old
+  FROM token t JOIN account a ON a.account_id = t.account_id
+  WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+)
+SELECT o.account_id, o.revision, o.total, (
+  SELECT STRING_AGG(CASE WHEN l.dialect_version = :dialect_version THEN l.item ELSE '\x00'::BYTEA END, ','::BYTEA ORDER BY l.ordinal DESC)
+  FROM listing l WHERE l.account_id = o.account_id AND l.ordinal <= o.newest AND l.ordinal > o.too_old
+) AS items
+FROM owner o;
+
+-- name: serve_owner
+-- Whose token it is, and how often what it sees has changed.
+SELECT a.account_id, a.revision FROM token t JOIN account a ON a.account_id = t.account_id
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
+-- name: serve_list
+-- The same, a row each: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
 -- The ends are computed first: below row-level security an index is walked only along plain comparisons. Rows come unsorted.
 WITH owner AS MATERIALIZED (
   SELECT a.provider_id, a.account_id, a.first_ordinal, a.last_ordinal, a.revision,

@@ -1,0 +1,286 @@
+"""Single reads of the provider APIs from an event loop: a few connections in libpq's pipeline mode, which many requests share.
+
+What requests ask goes out at once and is answered in the same order, so nobody waits for a thread, and a request costs the
+loop little more than the statement. Only reads that touch a page's rows come here: behind a long one, others would wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.pq import DiagnosticField, ExecStatus, Format
+from psycopg.pq.abc import PGconn, PGresult
+
+from faktura.domain.errors import LedgerBusyError
+from faktura.ledger.listing_ports import Ask
+from faktura.storage.pool import Connection, Pool
+from faktura.storage.statement import load_statements
+
+LINES_MAX = 4
+WAITING_MAX = 1000
+"""Requests on one line; more are refused rather than kept waiting."""
+
+_MARK = b"SELECT set_config('faktura.token', $1, true)"
+_DONE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
+_DECODERS: Mapping[int, Callable[[bytes], object]] = {
+    17: bytes,  # bytea
+    20: lambda value: int.from_bytes(value, "big", signed=True),  # bigint
+    23: lambda value: int.from_bytes(value, "big", signed=True),  # integer
+    25: lambda value: value.decode(),  # text
+}
+STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
+"""What prepared statements meet after a migration changed the tables below them."""
+_LOST = (*STALE, pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow)
+
+
+class LineLostError(Exception):
+    """The connection broke, or no longer fits the schema, before the answer came; what was asked can be asked again."""
+
+
+@cache
+def numbered(name: str) -> tuple[bytes, tuple[str, ...]]:
+    """A statement in libpq's words, and which parameters its numbers stand for."""
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        if found.group(1) not in names:
+            names.append(found.group(1))
+        return f"${names.index(found.group(1)) + 1}"
+
+    text = re.sub(r"(?<![:\w]):([a-z]\w*)", place, load_statements("postgresql")[name])
+    return text.encode(), tuple(names)
+
+
+def _text(value: object) -> bytes:
+    """A parameter as PostgreSQL reads it."""
+    return b"\\x" + value.hex().encode() if isinstance(value, bytes) else str(value).encode()
+
+
+def _rows(result: PGresult) -> list[tuple[object, ...]]:
+    decoders = [_DECODERS[result.ftype(column)] for column in range(result.nfields)]
+    return [tuple(_value(result.get_value(row, column), decode) for column, decode in enumerate(decoders)) for row in range(result.ntuples)]
+
+
+def _value(value: bytes | None, decode: Callable[[bytes], object]) -> object:
+    return None if value is None else decode(value)
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """A request on its way."""
+
+    answer: asyncio.Future[list[tuple[object, ...]]]
+    prepares: str | None
+    """The statement that is prepared with it; where it fails, it is not."""
+    result: PGresult | None = None
+    error: PGresult | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One connection in pipeline mode. All of it runs in the event loop."""
+
+    connection: Connection
+    loop: asyncio.AbstractEventLoop
+    closed: Callable[[_Line], None]
+    waiting: deque[_Asked] = field(default_factory=deque)
+    prepared: set[str] = field(default_factory=set)
+    can_mark: bool = False
+    will_send: bool = False
+
+    @property
+    def _pgconn(self) -> PGconn:
+        return self.connection.pgconn
+
+    def open(self) -> None:
+        """Take the connection over from psycopg, which keeps it alive."""
+        pgconn = self._pgconn
+        pgconn.nonblocking = 1
+        pgconn.enter_pipeline_mode()
+        self.loop.add_reader(pgconn.socket, self._read)
+
+    def ask(self, name: str, parameters: Mapping[str, object]) -> asyncio.Future[list[tuple[object, ...]]]:
+        """Send the token and the statement, one transaction and one round trip; what is asked meanwhile leaves with it."""
+        pgconn, token = self._pgconn, parameters["token_hash"]
+        text, names = numbered(name)
+        try:
+            if not self.can_mark:
+                pgconn.send_prepare(b"mark", _MARK)
+                self.can_mark = True
+            is_new = name not in self.prepared
+            if is_new:
+                pgconn.send_prepare(name.encode(), text)
+                self.prepared.add(name)
+            pgconn.send_query_prepared(b"mark", [cast("bytes", token).hex().encode()])
+            pgconn.send_query_prepared(name.encode(), [_text(parameters[each]) for each in names], result_format=Format.BINARY)
+            pgconn.pipeline_sync()
+        except psycopg.Error as error:
+            self.close(error)
+            raise LineLostError from error
+        asked = _Asked(self.loop.create_future(), name if is_new else None)
+        self.waiting.append(asked)
+        if not self.will_send:
+            self.will_send = True
+            self.loop.call_soon(self._send)
+        return asked.answer
+
+    def _send(self) -> None:
+        self.will_send = False
+        if self.connection.closed:
+            return
+        try:
+            unsent = self._pgconn.flush()
+        except psycopg.Error as error:
+            self.close(error)
+            return
+        if unsent:
+            self.loop.add_writer(self._pgconn.socket, self._send)
+        else:
+            self.loop.remove_writer(self._pgconn.socket)
+
+    def _read(self) -> None:
+        pgconn = self._pgconn
+        try:
+            pgconn.consume_input()
+            is_between = False
+            while self.waiting and not pgconn.is_busy():
+                result = pgconn.get_result()
+                if result is None:
+                    if is_between:  # nothing has come for the next
+                        break
+                    is_between = True
+                    continue
+                is_between = False
+                self._take(result)
+        except psycopg.Error as error:
+            self.close(error)
+
+    def _take(self, result: PGresult) -> None:
+        asked, status = self.waiting[0], result.status
+        if status == ExecStatus.PIPELINE_SYNC:
+            self.waiting.popleft()
+            self._tell(asked)
+        elif status in _DONE:
+            asked.result = result
+        elif asked.error is None:
+            asked.error = result
+
+    def _tell(self, asked: _Asked) -> None:
+        if asked.error is None:
+            if asked.answer.done():  # whoever asked has gone
+                return
+            asked.answer.set_result(_rows(asked.result) if asked.result is not None and asked.result.status == ExecStatus.TUPLES_OK else [])
+            return
+        error = _error(asked.error)
+        if asked.prepares is not None:
+            self.prepared.discard(asked.prepares)
+        if isinstance(error, _LOST):
+            self.waiting.appendleft(asked)
+            self.close(error)
+        else:
+            _fail(asked, error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Hang up; whoever waits is told."""
+        if not self.connection.closed:
+            with suppress(Exception):
+                self.loop.remove_reader(self._pgconn.socket)
+                self.loop.remove_writer(self._pgconn.socket)
+            self.connection.close()
+            self.closed(self)
+        while self.waiting:
+            lost = LineLostError()
+            lost.__cause__ = error
+            _fail(self.waiting.popleft(), lost)
+
+
+def _fail(asked: _Asked, error: BaseException) -> None:
+    if not asked.answer.done():
+        asked.answer.set_exception(error)
+        asked.answer.exception()  # of what nobody waits for, asyncio need not tell
+
+
+def _error(result: PGresult) -> psycopg.Error:
+    code = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+    try:
+        return pg.lookup(code)(result.get_error_message())
+    except KeyError:
+        return psycopg.OperationalError(result.get_error_message())
+
+
+class Lines:
+    """The lines of one process. For one event loop at a time."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._lines: list[_Line] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Task[_Line] | None = None
+
+    async def fetch(self, ask: Ask[Any]) -> list[Any]:
+        """The rows of a statement. LineLostError where it should be asked again; LedgerAwayError where there is no server."""
+        line = self._free() or await self._open()
+        if len(line.waiting) >= WAITING_MAX:
+            raise LedgerBusyError("the database is behind with its answers; try again")
+        return await line.ask(ask.name, ask.parameters)
+
+    def _free(self) -> _Line | None:
+        """The line with the fewest requests; None where another may be opened for this one."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self.close()
+            self._loop, self._opening = loop, None
+        best = min(self._lines, key=_load, default=None)
+        if best is not None and (not best.waiting or len(self._lines) == LINES_MAX or self._opening is not None):
+            return best
+        return None
+
+    async def _open(self) -> _Line:
+        """One more line; requests that come meanwhile wait for the same one."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._add())
+            self._opening.add_done_callback(self._opened)
+        line = await asyncio.shield(self._opening)
+        if line.connection.closed:
+            raise LineLostError
+        return line
+
+    def _opened(self, task: asyncio.Task[_Line]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # whoever waited was told
+
+    async def _add(self) -> _Line:
+        loop = asyncio.get_running_loop()
+        connection = await loop.run_in_executor(None, self._pool.take)
+        line = _Line(connection, loop, self._closed)
+        try:
+            line.open()
+        except BaseException:
+            connection.close()
+            self._pool.give_back(connection)
+            raise
+        self._lines.append(line)
+        return line
+
+    def _closed(self, line: _Line) -> None:
+        self._lines.remove(line)
+        self._pool.give_back(line.connection)
+
+    def close(self) -> None:
+        """Hang up all."""
+        for line in list(self._lines):
+            line.close()
+
+
+def _load(line: _Line) -> int:
+    return len(line.waiting)
