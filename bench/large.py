@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.retail import LIMIT
-from bench.searchable import build_searchable
+from bench.searchable import SEARCHABLE, build_searchable
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.config import DatabaseUrl, Settings
 from faktura.domain.draft import parse_draft
@@ -249,8 +249,9 @@ def main() -> None:
         verb = "is there" if found else f"built in {time.monotonic() - began:,.0f} s"
         print(f"{made.path.name}: {made.path.stat().st_size / 1e9:.2f} GB, {verb}", flush=True)
     began = time.monotonic()
-    build_searchable(KEPT / SEARCHED)
-    print(f"{SEARCHED}: {(KEPT / SEARCHED).stat().st_size / 1e9:.2f} GB, {time.monotonic() - began:,.0f} s", flush=True)
+    searchable = KEPT / f"searchable-{SEARCHABLE}.db"
+    build_searchable(searchable)
+    print(f"{searchable.name}: {searchable.stat().st_size / 1e9:.2f} GB, {time.monotonic() - began:,.0f} s", flush=True)
 
 
 if __name__ == "__main__":

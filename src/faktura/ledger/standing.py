@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from faktura.domain.calendar import legal_date, midnight
+from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Settlement, Standing, allocate, settle
@@ -192,6 +193,18 @@ def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:
         done += len(stale)
         if len(stale) < batch_size:
             return done
+
+
+def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:
+    """A document's wire form by this release's dialect, for a standing that an older one rendered."""
+    with books.storage.reading() as tx:
+        invoice = tx.invoices.get(account_id, invoice_id)
+        account = tx.accounts.get(account_id)
+        if invoice is None or account is None:
+            raise NotFoundError
+        provider = tx.providers.get(account.provider_id)
+        row = render(books.dialects[provider.dialect], invoice, current_standing(tx, invoice, provider), provider)
+    return row.item if not single else row.single or b""
 
 
 def _key(invoice: Invoice) -> ListKey:

@@ -19,6 +19,7 @@ from faktura.server.billing_worker import BillingWorker
 from faktura.server.management_mount import PREFIX, ManagementMount
 from faktura.server.meter import Meter
 from faktura.server.provider_api import ProviderApi, Response
+from faktura.server.rate_limit import RateLimits
 from faktura.server.request import Request, Scope, new_request_id, read_request
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -36,13 +37,20 @@ _log = structlog.get_logger()
 class App:
     """One process's server. It owns no storage: who made the books closes them."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None) -> None:
+    def __init__(
+        self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None, limits: RateLimits | None = None
+    ) -> None:
         self._meter = meter or Meter()
         self._books = books
         self._settings = settings
-        self._api = ProviderApi(books, dialects, settings)
+        self._api = ProviderApi(books, dialects, settings, limits)
         self._worker: BillingWorker | None = None
         self._management = ManagementMount(books, used=self._token_used, wake=self._wake)
+
+    @property
+    def meter(self) -> Meter:
+        """What this process has done."""
+        return self._meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

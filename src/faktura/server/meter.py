@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from faktura.dialects.base import GetQuery, ListQuery, Problem, Query
 from faktura.domain.errors import LedgerError
 from faktura.ledger.listing_ports import Ask
@@ -37,6 +39,11 @@ class Histogram:
         """Count one."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """Count what another counted, by the same bounds."""
+        self.counts = [one + other for one, other in zip(self.counts, counts, strict=True)]
+        self.total += total
 
 
 _KINDS = ("away", "busy", "full", "readonly", "interrupted", "uncertain", "schema", "ledger", "internal")
@@ -90,6 +97,57 @@ class Meter:
         with self._lock:
             for event in events:
                 self.events[event] = self.events.get(event, 0) + 1
+
+    def add(self, other: Meter) -> None:
+        """Count what another counted."""
+        self.add_snapshot(other.snapshot())
+
+    def snapshot(self) -> bytes:
+        """All counts, for another process."""
+        with self._lock:
+            events, errors = list(self.events.items()), self.errors.copy()
+        return _encoder.encode(
+            _Counts(
+                requests=list(self.requests.copy().items()),
+                durations={route: (found.counts, found.total) for route, found in self.durations.copy().items()},
+                events=events,
+                errors=errors,
+                waits=[(found.counts, found.total) for found in self._waits()],
+            )
+        )
+
+    def add_snapshot(self, content: bytes) -> None:
+        """Count what a snapshot tells; nothing, where it is empty."""
+        if not content:
+            return
+        told = _decoder.decode(content)
+        for request, count in told.requests:
+            self.requests[request] = self.requests.get(request, 0) + count
+        for event, count in told.events:
+            self.events[event] = self.events.get(event, 0) + count
+        for kind, count in told.errors.items():
+            self.errors[kind] = self.errors.get(kind, 0) + count
+        for route, (counts, total) in told.durations.items():
+            self.durations.setdefault(route, Histogram(DURATION_SECONDS)).add(counts, total)
+        for found, (counts, total) in zip(self._waits(), told.waits, strict=True):
+            found.add(counts, total)
+
+    def _waits(self) -> tuple[Histogram, ...]:
+        return self.turn_seconds, self.commit_seconds, self.commit_members
+
+
+class _Counts(msgspec.Struct, array_like=True):
+    """What a meter counted, as processes tell each other."""
+
+    requests: list[tuple[tuple[str | int | None, str, int], int]]
+    durations: dict[str, tuple[list[int], float]]
+    events: list[tuple[tuple[int, str], int]]
+    errors: dict[str, int]
+    waits: list[tuple[list[int], float]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Counts)
 
 
 def route_of(query: Query | Problem) -> str:

@@ -22,10 +22,10 @@ from faktura.domain.errors import LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.listing_ports import ServedItems, ServedPage
 from faktura.ledger.ports import Books
-from faktura.ledger.queries import render_now
+from faktura.ledger.standing import render_now
 from faktura.server.directory import Directory
 from faktura.server.meter import route_of
-from faktura.server.rate_limit import RateLimiter
+from faktura.server.rate_limit import RateLimiter, RateLimits
 from faktura.server.request import Request
 
 _T = TypeVar("_T")
@@ -67,13 +67,13 @@ class _Call:
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, limits: RateLimits | None = None) -> None:
         self._books = books
         self._storage = books.storage
         self._dialects = dialects
         self._remembered = {name: _remembering(dialect) for name, dialect in dialects.items()}
         self._directory = Directory(books.storage, settings.default_provider)
-        self._limiter = RateLimiter()
+        self._limiter = limits or RateLimiter()
         self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""

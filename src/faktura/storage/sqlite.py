@@ -263,7 +263,8 @@ class SqliteStorage:
     def _served(self) -> _Session:
         session: _Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _Session(self._writing_connection() if self._in_memory else self._connect())
+            with errors():  # a thread's first look may be at a file that is damaged by now
+                session = self._local.session = _Session(self._writing_connection() if self._in_memory else self._connect())
         return session
 
     async def fetch(self, ask: Ask[_T]) -> _T:

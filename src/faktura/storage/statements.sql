@@ -130,7 +130,7 @@ UPDATE token SET revoked_at_us = :revoked_at_us WHERE token_id = :token_id AND r
 SELECT token_id FROM token WHERE token_id = :token_id;
 
 -- name: token_used
-UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash;
+UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash AND (last_used_at_us IS NULL OR last_used_at_us < :last_used_at_us);
 
 -- name: invoice_insert
 INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
