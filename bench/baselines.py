@@ -15,6 +15,7 @@ from typing import Any, cast
 from bench.serving import Answer
 from faktura.ledger.listing_ports import Ask
 from faktura.server.app import App
+from faktura.server.listener import listen_at, port_of
 from faktura.server.serve import run
 from faktura.storage.postgresql import PostgresqlStorage
 from faktura.storage.statement import load_statements
@@ -76,7 +77,9 @@ def main() -> None:
     parser.add_argument("--select-one")
     given = parser.parse_args()
     app = Remembered(given.answer, before=select_one(given.select_one) if given.select_one else None)
-    run(cast("App", app), host="127.0.0.1", port=0, ready=lambda port: print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True))
+    with listen_at("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{port_of(listener)}"
+        run(cast("App", app), listener=listener, ready=lambda: print(json.dumps({"url": url}), flush=True))
 
 
 if __name__ == "__main__":

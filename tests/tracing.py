@@ -38,7 +38,7 @@ def statements(books: Books) -> Iterator[Counted]:
             connection.set_trace_callback(None)
         return
     with tempfile.TemporaryFile("w+") as file:
-        idle = [*storage._ledger._idle, *storage._serving._idle]
+        idle = [*storage._ledger._idle, *storage._serving._idle, *(line.connection for line in storage._lines._lines)]
         for connection in idle:
             connection.pgconn.trace(file.fileno())
         yield counted
