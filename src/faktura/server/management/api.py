@@ -32,9 +32,9 @@ from faktura.server.management.tokens import Tokens
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """Of every call but the upload of a billing run."""
-THREADS_MAX = 40
-WRITERS_MAX = 24
-"""So many calls wait in threads for the ledger's one writer; those that only read still find a thread."""
+THREADS_MAX = 80
+WRITERS_MAX = 64
+"""So many calls wait in threads for the ledger's one writer, as many as share a commit; those that only read still find a thread."""
 
 CONTROLLERS = (
     Providers,

@@ -75,6 +75,13 @@ class Call:
             raise NotFoundError
         return account
 
+    def hold(self, tx: Transaction, account_id: int) -> Account:
+        """The same, locked until the transaction ends."""
+        account = tx.accounts.lock(account_id) if 0 < account_id <= ID_MAX else None
+        if account is None or account.provider_id != self.provider_id:
+            raise NotFoundError
+        return account
+
     def invoice(self, tx: Transaction, invoice_id: int) -> tuple[Invoice, Account]:
         """The provider's document with its account; NotFoundError likewise."""
         account_id = tx.invoices.account_of(invoice_id) if 0 < invoice_id <= ID_MAX else None
