@@ -8,6 +8,7 @@ and synchronous=FULL. It has not: tokens, idempotency, rules, VAT, numbers, line
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,12 @@ def main(database: str) -> None:
     with open_books(settings) as books, _writer(database) as connection:
         app = App(books, DIALECTS, settings)
         app._management._api = _api(connection)  # noqa: SLF001 - in place of the management API
-        run(app, host="127.0.0.1", port=0, ready=lambda port: print(port, flush=True))
+        run(app, host="127.0.0.1", port=0, ready=_tell)
+
+
+def _tell(port: int) -> None:
+    sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{port}"}) + "\n")
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -44,7 +50,8 @@ def _writer(database: str) -> Iterator[sqlite3.Connection]:
 def _api(connection: sqlite3.Connection) -> Litestar:
     columns = [row[1] for row in connection.execute("PRAGMA table_info(invoice)")]
     row = list(connection.execute("SELECT * FROM invoice ORDER BY invoice_id LIMIT 1").fetchone())
-    ids = itertools.count(5 * 10**9)
+    (newest,) = connection.execute("SELECT MAX(invoice_id) FROM invoice").fetchone()
+    ids = itertools.count(newest + 1)
     place = {name: columns.index(name) for name in ("account_id", "invoice_id", "wire_id", "number")}
     insert = f"INSERT INTO invoice VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - question marks
 

@@ -17,7 +17,7 @@ from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books
 from faktura.server.management.account_books import Balances, VatChecks
 from faktura.server.management.accounts import Accounts, Providers
-from faktura.server.management.call import BASE, authorize, provide_call, tell_methods
+from faktura.server.management.call import BASE, admit, provide_call
 from faktura.server.management.credit_notes import CreditNotes
 from faktura.server.management.drafts import Drafts
 from faktura.server.management.invoices import Invoices
@@ -60,8 +60,7 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
     router = Router(
         path=BASE,
         route_handlers=[*CONTROLLERS, openapi_document, reference_page],
-        guards=[authorize],
-        before_request=tell_methods,
+        before_request=admit,
         dependencies={"call": Provide(provide_call)},
     )
     app = Litestar(

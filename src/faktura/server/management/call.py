@@ -133,15 +133,20 @@ def etag_of(value: object) -> str:
     return f'"{hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:32]}"'
 
 
-async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
-    told = read_of(connection.scope)
+async def admit(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """Stands before every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up.
+
+    The framework's guards would get a new copy of the route with each request; and what is not a coroutine would go through a thread.
+    """
+    told, handler = read_of(request.scope), request.route_handler
     if told is not None:
-        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"  # type: ignore[attr-defined]
-    if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
-        return
-    books: Books = connection.app.state.books
-    hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
+        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"
+    if request.method == "OPTIONS":
+        return _tell_methods(request)
+    if handler.opt.get("public"):
+        return None
+    books: Books = request.app.state.books
+    hashed = told.token_hash if told else token_hash([value for name, value in request.scope["headers"] if name == b"authorization"])
     now_us = books.clock()
     token = None if hashed is None else await _find_token(books, hashed, now_us)
     if token is None or hashed is None:
@@ -150,9 +155,10 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         told.provider_id = token.provider_id
     if not {handler.opt["scope"], "admin"} & set(token.scopes):
         raise ForbiddenError
-    connection.app.state.used(hashed, now_us)
-    connection.scope["user"] = token
-    _check_query(connection, handler)
+    request.app.state.used(hashed, now_us)
+    request.scope["user"] = token
+    _check_query(request, handler)
+    return None
 
 
 async def _find_token(books: Books, hashed: bytes, now_us: int) -> Token | None:
@@ -161,10 +167,8 @@ async def _find_token(books: Books, hashed: bytes, now_us: int) -> Token | None:
     return books.storage.serving().serving.manager(hashed, now_us=now_us)
 
 
-def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
+def _tell_methods(request: Request[Any, Any, Any]) -> Response[None]:
     """The answer to OPTIONS: what an address takes, whether a thing is there or not. The framework's own forgets methods that were routed later."""
-    if request.method != "OPTIONS":
-        return None
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template for method in route.methods}
     return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"})
