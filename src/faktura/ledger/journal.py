@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 from faktura.domain.invoice import Invoice
 from faktura.domain.money import canonical
@@ -30,21 +32,49 @@ def digest(payload: object) -> bytes:
 
     Unknown fields are left out, so that a later release may add one without changing old digests.
     """
-    text = json.dumps(payload, default=_plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(canonical_json(payload).encode("utf-8", "surrogatepass")).digest()
 
 
-def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: known for field in fields(value) if (known := getattr(value, field.name)) is not None}
-    if isinstance(value, Decimal):
-        return canonical(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    message = f"{type(value).__name__} has no canonical JSON"
-    raise TypeError(message)
+def canonical_json(value: Any) -> str:  # noqa: ANN401 - whatever an event wrote
+    """The text that a digest covers. Written here for what documents are made of: JSON's own encoder would ask back for each such value."""
+    return _writers[type(value)](value)
+
+
+class _Writers(dict[Any, Callable[[Any], str]]):
+    """What writes values of a type: found once, since a document has a hundred values."""
+
+    def __missing__(self, kind: type[Any]) -> Callable[[Any], str]:
+        write = _dataclass_writer(kind) if is_dataclass(kind) else next((write for known, write in _WRITERS if issubclass(kind, known)), _encode)
+        self[kind] = write
+        return write
+
+
+def _dataclass_writer(kind: type[Any]) -> Callable[[Any], str]:
+    names = sorted(field.name for field in fields(kind))
+    labels = [f'"{name}":' for name in names]
+    read = attrgetter(*names, names[0])  # of one name alone it would give no tuple
+
+    def write_fields(value: object) -> str:
+        known = [label + _writers[type(item)](item) for label, item in zip(labels, read(value), strict=False) if item is not None]
+        return f"{{{','.join(known)}}}"
+
+    return write_fields
+
+
+_quoted = json.encoder.encode_basestring  # as it is with ensure_ascii=False
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+_WRITERS: tuple[tuple[type[Any], Callable[[Any], str]], ...] = (
+    (str, _quoted),
+    (bool, _encode),
+    (int, int.__repr__),
+    (Decimal, lambda value: f'"{canonical(value)}"'),
+    (date, lambda value: f'"{value.isoformat()}"'),
+    (bytes, lambda value: f'"{value.hex()}"'),
+    (tuple, lambda value: f"[{','.join([canonical_json(item) for item in value])}]"),
+    (list, lambda value: f"[{','.join([canonical_json(item) for item in value])}]"),
+)
+_writers = _Writers()
+_said = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def issued_payload(invoice: Invoice, allocations: Sequence[Allocation], key: BillingKey | MovedIn | None) -> object:
@@ -56,24 +86,30 @@ def issued_payload(invoice: Invoice, allocations: Sequence[Allocation], key: Bil
 def link(chain: bytes, entry: JournalEntry) -> bytes:
     """The chain after an entry: SHA-256 over the chain before it and all that the entry says."""
     said = [entry.sequence, entry.recorded_at_us, entry.actor, entry.event, entry.account_id, entry.subject_id, entry.digest.hex()]
-    return hashlib.sha256(chain + json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    return _chained(chain, said)
+
+
+def _chained(chain: bytes, said: list[object]) -> bytes:
+    return hashlib.sha256(chain + _said(said).encode()).digest()
 
 
 def write(tx: Transaction, *, provider_id: int, taken: Taken, events: Sequence[Event], actor: str, now_us: int) -> None:
     """Append events under the numbers taken for them, one each."""
     chain = taken.chain
     entries = []
-    for offset, event in enumerate(events):
-        entry = JournalEntry(
-            sequence=taken.first_sequence + offset,
-            recorded_at_us=now_us,
-            actor=actor,
-            event=event.name,
-            account_id=event.account_id,
-            subject_id=event.subject_id,
-            digest=digest(event.payload),
-            chain=b"",
+    for sequence, event in enumerate(events, taken.first_sequence):
+        digested = digest(event.payload)
+        chain = _chained(chain, [sequence, now_us, actor, event.name, event.account_id, event.subject_id, digested.hex()])
+        entries.append(
+            JournalEntry(
+                sequence=sequence,
+                recorded_at_us=now_us,
+                actor=actor,
+                event=event.name,
+                account_id=event.account_id,
+                subject_id=event.subject_id,
+                digest=digested,
+                chain=chain,
+            )
         )
-        chain = link(chain, entry)
-        entries.append(replace(entry, chain=chain))
     tx.providers.append_journal(provider_id, entries)

@@ -22,7 +22,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from faktura.domain.errors import LedgerBusyError
 from faktura.ledger.listing_ports import Ask
 from faktura.storage.pool import Connection, Pool
-from faktura.storage.statement import load_statements
+from faktura.storage.statement import PARAMETER, load_statements
 
 LINES_MAX = 4
 WAITING_MAX = 1000
@@ -54,7 +54,7 @@ def numbered(name: str) -> tuple[bytes, tuple[str, ...]]:
             names.append(found.group(1))
         return f"${names.index(found.group(1)) + 1}"
 
-    text = re.sub(r"(?<![:\w]):([a-z]\w*)", place, load_statements("postgresql")[name])
+    text = PARAMETER.sub(place, load_statements("postgresql")[name])
     return text.encode(), tuple(names)
 
 
