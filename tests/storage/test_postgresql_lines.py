@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from tests import postgresql
 from tests.conftest import Ledger, open_ledger
-from tests.database import choose_engine, execute
+from tests.database import choose_engine, database_at, execute
 from tests.server.wire import record_answer, vpsbg_items
 
 from faktura.bootstrap.books import DIALECTS
-from faktura.domain.errors import LedgerAwayError, LedgerBusyError
+from faktura.domain.errors import LedgerAwayError, LedgerBusyError, LedgerInterruptedError
 from faktura.domain.provider import hash_token
 from faktura.ledger.listing_ports import Ask, ServedItems
 from faktura.storage import postgresql_lines
@@ -196,3 +196,42 @@ def test_a_server_that_is_away_is_told_at_once(ledger: Ledger) -> None:
         return await asyncio.gather(*(storage.fetch(ask("anna")) for _ in range(20)), return_exceptions=True)
 
     assert {type(each) for each in wait_for(live)} == {LedgerAwayError}
+
+
+def test_where_no_further_line_can_be_made_those_there_serve(ledger: Ledger) -> None:
+    """A server that takes no more connections costs nobody an answer."""
+    storage, ask = storage_of(ledger), asking(ledger)
+    made: list[Any] = []
+
+    def once_only() -> Any:
+        if made:
+            raise psycopg.OperationalError("sorry, too many clients already")
+        made.append(storage._serving._connect())
+        return made[0]
+
+    storage._lines = postgresql_lines.Lines(Pool(once_only, size=4, seconds=1))
+
+    async def live() -> None:
+        await storage.fetch(ask("anna"))
+        for _ in range(5):
+            assert totals(list(await asyncio.gather(*(storage.fetch(ask("boris")) for _ in range(20))))) == [65] * 20
+
+    wait_for(live)
+
+
+def test_who_waits_too_long_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a lock callers hear after a while that the database is late, also those whose statement has not begun; then it serves again."""
+    storage, ask = storage_of(ledger), asking(ledger)
+    monkeypatch.setattr(postgresql_lines, "LATE_SECONDS", 0.5)
+    monkeypatch.setattr(postgresql_lines, "_LOOK_SECONDS", 0.1)
+
+    async def live() -> None:
+        assert totals([await storage.fetch(ask("anna"))]) == [3]
+        with psycopg.connect(database_at(ledger.path).migration_url or "") as locker:
+            locker.execute("LOCK TABLE listing IN ACCESS EXCLUSIVE MODE")
+            said = await asyncio.gather(*(storage.fetch(ask("anna")) for _ in range(12)), return_exceptions=True)
+            assert {type(each) for each in said} <= {LedgerBusyError, LedgerInterruptedError}
+            locker.rollback()
+        assert totals([await storage.fetch(ask("anna"))]) == [3]
+
+    wait_for(live)

@@ -90,10 +90,13 @@ class App:
         if request.path == "/healthz":
             return Response(200, [*_PLAIN], b'{"status":"ok"}')
         try:
-            await asyncio.to_thread(self._books.storage.serving().providers.all)
+            await asyncio.to_thread(self._read_providers)
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
             return Response(503, [*_PLAIN], b'{"status":"ledger unavailable"}', failure=error)
         return Response(200, [*_PLAIN], b'{"status":"ready"}')
+
+    def _read_providers(self) -> None:
+        self._books.storage.serving().providers.all()  # on a connection of the thread that this runs in
 
     def refuse_malformed(self, status: int, peer: str) -> bytes:
         """Count and log bytes that are no request, or too large a one; the id for the answer."""

@@ -33,16 +33,12 @@ class Directory:
         """Whether what is known of the providers is young enough."""
         return time.monotonic() - self._read_at < _FRESH_SECONDS and bool(self._providers)
 
-    def has_learned(self, token_hash: bytes) -> bool:
-        """Whether the token was seen before, and the providers are fresh."""
-        return token_hash in self._by_token and self.is_fresh()
+    def knows(self, token_hash: bytes) -> bool:
+        """Whether the token was seen before."""
+        return token_hash in self._by_token
 
     def learn(self, token_hash: bytes) -> None:
-        """Read whose token it is, and the providers again where that is due."""
-        if not self.is_fresh():
-            self.refresh()
-        if token_hash in self._by_token:
-            return
+        """Read whose token it is."""
         owner = self._storage.serving().serving.owner_of_token(token_hash)
         if owner is not None:
             if len(self._by_token) >= _TOKENS_MAX:

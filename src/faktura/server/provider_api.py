@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
-from faktura.domain.errors import LedgerError
+from faktura.domain.errors import LedgerBusyError, LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.listing_ports import ServedItems, ServedPage
 from faktura.ledger.ports import Books
@@ -29,14 +29,14 @@ from faktura.server.rate_limit import RateLimiter, RateLimits
 from faktura.server.request import Request
 
 _T = TypeVar("_T")
-_Served = ServedItems | ServedPage
-_UNCHANGED = ServedItems(0, 0, 0, None)
-"""Stands for what is not read: the caller has it, or asks for nothing that there is."""
 _VARY = (b"vary", b"Authorization")
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
 _SEARCHES_MAX = 4
 """Searches at once. Each may look through all numbers of an account; nobody else waits for them."""
+_SEARCHES_WAITING_MAX = 64
+_THREADS_MAX = 8
+"""Reads of a remote ledger that are no single statement: of a token that is new, of providers, of documents that another release rendered."""
 _QUERIES_MAX = 1024
 _QUERY_CHARACTERS_MAX = 256
 """What is remembered of requests' paths and queries, so that nobody can fill the memory."""
@@ -74,6 +74,9 @@ class ProviderApi:
         self._remembered = {name: _remembering(dialect) for name, dialect in dialects.items()}
         self._directory = Directory(books.storage, settings.default_provider)
         self._limiter = limits or RateLimiter()
+        self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
+        self._refreshing: asyncio.Future[None] | None = None
+        self._searching = 0
         self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
@@ -86,8 +89,7 @@ class ProviderApi:
                 response = await self._answer_owner(call, request.token_hash)
                 if response is not None:
                     return response
-            if not self._directory.is_fresh():
-                await self._wait(self._directory.refresh)
+            await self._refresh()
             call.provider = self._directory.by_host(request.host)
             return _empty_ledger() if call.provider is None else self._answer_stranger(call, call.provider)
         except LedgerError as error:
@@ -97,39 +99,67 @@ class ProviderApi:
 
     async def _wait(self, work: Callable[[], _T]) -> _T:
         """What a local ledger reads at once; what waits for a network, in a thread."""
-        return await asyncio.to_thread(work) if self._storage.is_remote else work()
+        if not self._storage.is_remote:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _refresh(self) -> None:
+        """Read the providers anew where that is due; who comes meanwhile waits for the same."""
+        if self._directory.is_fresh():
+            return
+        if not self._storage.is_remote:
+            self._directory.refresh()
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.ensure_future(self._wait(self._directory.refresh))
+        await asyncio.shield(self._refreshing)
 
     async def _answer_owner(self, call: _Call, token_hash: bytes) -> Response | None:
         """The answer for a token, or None when it is none or no longer good."""
         directory, request = self._directory, call.request
-        if not directory.has_learned(token_hash):
+        await self._refresh()
+        if not directory.knows(token_hash):
             await self._wait(partial(directory.learn, token_hash))
         owner = directory.by_token(token_hash)
         if owner is None:
             return None
-        provider, account_id = call.provider, call.account_id = owner
-        dialect = self._dialects[provider.dialect]
+        call.provider, call.account_id = owner
+        dialect = self._dialects[call.provider.dialect]
         query = self._parse(dialect, request)
         request.route = route_of(query)
-        now_us = time.time_ns() // 1000
-        served, tag = await self._read(call, dialect, token_hash, query, now_us)
-        if served is None:
+        response = await self._answer_query(call, dialect, token_hash, query)
+        if response is None:
             call.provider = call.account_id = None
             return None
-        self.tokens_used[token_hash] = now_us
-        limit = None
-        if not isinstance(query, Problem) or query.kind not in _ROUTING or dialect.limits_strangers():
-            limit = call.limit = self._count(provider, account_id, now_us)
-        if limit is not None and limit.retry_after_seconds is not None:
-            response = self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
-        elif isinstance(query, Problem):
-            response = self._refuse(dialect, query, limit)
-        elif served is _UNCHANGED:
-            response = _not_modified(dialect, tag, limit)
-        else:
-            response = self._render(call, dialect, query, served, tag)
-        response.provider, response.account_id = provider.name, account_id
+        response.provider, response.account_id = owner[0].name, owner[1]
         return response
+
+    async def _answer_query(self, call: _Call, dialect: WireDialect, token_hash: bytes, query: Query | Problem) -> Response | None:
+        """The answer to a question; None where the token is no longer good. Whoever is refused has nothing searched for."""
+        if_none_match, now_us = call.request.if_none_match, time.time_ns() // 1000
+        is_search = isinstance(query, ListQuery) and query.search is not None
+        served, tag = None, b""
+        if if_none_match or is_search or isinstance(query, Problem):
+            owner = await self._storage.fetch(self._storage.serving().serving.ask_owner(token_hash, now_us=now_us))
+            if owner is None:
+                return None
+            tag = self._tag(call, dialect, owner[1])
+            is_known = tag in if_none_match
+        else:
+            served, is_known = await self._read(dialect, token_hash, query, now_us), False
+            if served is None:
+                return None
+        self.tokens_used[token_hash] = now_us
+        limit = call.limit = self._count_owner(call, dialect, query, now_us)
+        if limit is not None and limit.retry_after_seconds is not None:
+            return self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
+        if isinstance(query, Problem):
+            return self._refuse(dialect, query, limit)
+        if is_known:
+            return _not_modified(dialect, tag, limit)
+        if served is None:
+            served = await self._read(dialect, token_hash, query, now_us)
+        return None if served is None else self._render(call, dialect, query, served)
 
     def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem:
         """What is asked for. Most ask what somebody asked before."""
@@ -138,39 +168,48 @@ class ProviderApi:
             return self._remembered[dialect.name](method, path, query_string)
         return dialect.parse_request(method=method, path=path, query_string=query_string)
 
-    async def _read(self, call: _Call, dialect: WireDialect, token_hash: bytes, query: Query | Problem, now_us: int) -> tuple[_Served | None, bytes]:
-        """What the token may see of what is asked for, None without a valid token; and the entity tag of that.
-
-        Where the caller has it already, no document is read.
-        """
-        request, serving = call.request, self._storage.serving().serving
-        if request.if_none_match or isinstance(query, Problem):
-            owner = await self._storage.fetch(serving.ask_owner(token_hash, now_us=now_us))
-            if owner is None:
-                return None, b""
-            tag = self._tag(call, dialect, owner[1])
-            if isinstance(query, Problem) or tag in request.if_none_match:
-                return _UNCHANGED, tag
-        served: _Served | None
+    async def _read(self, dialect: WireDialect, token_hash: bytes, query: Query, now_us: int) -> ServedItems | None:
+        """What the token may see of what is asked for; None without a valid token."""
+        serving = self._storage.serving().serving
         if isinstance(query, GetQuery):
-            served = await self._storage.fetch(serving.ask_single(token_hash, now_us=now_us, wire_id=query.wire_id))
-        elif query.search is None:
-            skip = (query.page - 1) * query.limit
-            served = await self._storage.fetch(serving.ask_items(token_hash, now_us=now_us, skip=skip, size=query.limit, dialect_version=dialect.version))
-            if served is not None and served.items is not None and b"\0" in served.items:
-                served = await self._wait(partial(self._page_of_old, token_hash, now_us, skip, query.limit))
-        else:
-            look = partial(self._search, token_hash, now_us, query)
-            served = await asyncio.get_running_loop().run_in_executor(self._searches, look)
-        return served, b"" if served is None else self._tag(call, dialect, served.revision)
-
-    def _page_of_old(self, token_hash: bytes, now_us: int, skip: int, size: int) -> ServedPage | None:
-        """A page of which some was rendered by another release."""
-        return self._storage.serving().serving.page(token_hash, now_us=now_us, skip=skip, size=size)
-
-    def _search(self, token_hash: bytes, now_us: int, query: ListQuery) -> ServedPage | None:
+            page = await self._storage.fetch(serving.ask_single(token_hash, now_us=now_us, wire_id=query.wire_id))
+            return await self._joined(dialect, page, single=True)
         skip = (query.page - 1) * query.limit
-        return self._storage.serving().serving.search(token_hash, now_us=now_us, text=query.search or "", skip=skip, size=query.limit)
+        if query.search is not None:
+            return await self._joined(dialect, await self._search(token_hash, now_us, query.search, skip, query.limit), single=False)
+        served = await self._storage.fetch(serving.ask_items(token_hash, now_us=now_us, skip=skip, size=query.limit, dialect_version=dialect.version))
+        if served is not None and served.items is not None and b"\0" in served.items:
+            page = await self._wait(lambda: self._storage.serving().serving.page(token_hash, now_us=now_us, skip=skip, size=query.limit))
+            return await self._joined(dialect, page, single=False)
+        return served
+
+    async def _search(self, token_hash: bytes, now_us: int, text: str, skip: int, size: int) -> ServedPage | None:
+        """A search, in a thread: it may look through all numbers of an account. LedgerBusyError where too many wait for theirs."""
+        if self._searching >= _SEARCHES_WAITING_MAX:
+            raise LedgerBusyError("too many searches wait; try again")
+        self._searching += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._searches, lambda: self._storage.serving().serving.search(token_hash, now_us=now_us, text=text, skip=skip, size=size)
+            )
+        finally:
+            self._searching -= 1
+
+    async def _joined(self, dialect: WireDialect, page: ServedPage | None, *, single: bool) -> ServedItems | None:
+        """A page's stored bytes; those that another release rendered are rendered again, for this answer."""
+        if page is None:
+            return None
+        version = dialect.version
+        if all(row[0] == version for row in page.rows):
+            return ServedItems(page.account_id, page.revision, page.total, b",".join([row[1] for row in page.rows]))
+
+        def fresh() -> bytes:
+            return b",".join(
+                body if row_version == version else render_now(self._books, account_id=page.account_id, invoice_id=invoice_id, single=single)
+                for row_version, body, invoice_id in page.rows
+            )
+
+        return ServedItems(page.account_id, page.revision, page.total, await self._wait(fresh))
 
     def _tag(self, call: _Call, dialect: WireDialect, revision: int) -> bytes:
         """The entity tag of an answer: it changes when the account, how this release renders it, its links or the question do."""
@@ -181,8 +220,8 @@ class ProviderApi:
     def _origin(self, call: _Call) -> str:
         return (call.provider.public_url if call.provider else None) or call.request.origin
 
-    def _render(self, call: _Call, dialect: WireDialect, query: Query, served: _Served, tag: bytes) -> Response:
-        items = self._fresh(dialect, served, single=isinstance(query, GetQuery)) if isinstance(served, ServedPage) else served.items or b""
+    def _render(self, call: _Call, dialect: WireDialect, query: Query, served: ServedItems) -> Response:
+        items = served.items or b""
         body: bytes | Problem
         if isinstance(query, ListQuery):
             body = dialect.render_list(query, total=served.total, items=items, origin=self._origin(call))
@@ -190,17 +229,10 @@ class ProviderApi:
             body = items or Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path)
         if isinstance(body, Problem):
             return self._refuse(dialect, body, call.limit)
+        tag = self._tag(call, dialect, served.revision)
         if call.request.if_none_match == b"*":
             return _not_modified(dialect, tag, call.limit)
         return Response(200, _tagged(dialect.response_headers(call.limit), tag), body)
-
-    def _fresh(self, dialect: WireDialect, served: ServedPage, *, single: bool) -> bytes:
-        """The stored bytes; those that another release rendered are rendered again, for this answer."""
-        version = dialect.version
-        return b",".join(
-            body if row_version == version else render_now(self._books, account_id=served.account_id, invoice_id=invoice_id, single=single)
-            for row_version, body, invoice_id in served.rows
-        )
 
     def _answer_stranger(self, call: _Call, provider: Provider) -> Response:
         """No valid token: routes still answer as routes, everything else is one identical 401."""
@@ -216,6 +248,11 @@ class ProviderApi:
         response = self._refuse(dialect, problem, limit)
         response.provider = provider.name
         return response
+
+    def _count_owner(self, call: _Call, dialect: WireDialect, query: Query | Problem, now_us: int) -> Limit | None:
+        if call.provider is None or call.account_id is None or (isinstance(query, Problem) and query.kind in _ROUTING and not dialect.limits_strangers()):
+            return None
+        return self._count(call.provider, call.account_id, now_us)
 
     def _count(self, provider: Provider, caller: int | str, now_us: int) -> Limit | None:
         """Where an account, or a stranger by address, stands in the provider's window."""

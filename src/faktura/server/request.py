@@ -21,6 +21,8 @@ _JOINED = {b"authorization", b"if-none-match"}
 """Headers whose lines belong together (RFC 9110, 5.3). No list of two credentials is a bearer token."""
 _READ = {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"} | _JOINED
 _CALLERS_MAX = 1024
+_REMEMBERED_BYTES_MAX = 256
+"""Longer is no token of ours and no host name (RFC 1035 allows 253 characters): nobody can fill the memory with what is remembered."""
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?\Z")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BEARER = re.compile(rb"bearer +([!-~]+) *\Z", re.IGNORECASE)
@@ -90,8 +92,12 @@ def new_request_id() -> bytes:
     return b"%016x" % random.getrandbits(64)
 
 
-@lru_cache(maxsize=256)
 def _is_harmless(host: str) -> bool:
+    return len(host) <= _REMEMBERED_BYTES_MAX + 6 and _matches_host(host)
+
+
+@lru_cache(maxsize=_CALLERS_MAX)
+def _matches_host(host: str) -> bool:
     return bool(_HOST.match(host))
 
 
@@ -101,9 +107,13 @@ def read_of(scope: Mapping[str, Any]) -> Request | None:
     return found
 
 
-@lru_cache(maxsize=_CALLERS_MAX)
 def token_hash(authorization: bytes) -> bytes | None:
     """The hash of the bearer token of an Authorization header; None for what cannot be one of ours. Those who call often are remembered."""
+    return _hash_bearer(authorization) if len(authorization) <= _REMEMBERED_BYTES_MAX else None
+
+
+@lru_cache(maxsize=_CALLERS_MAX)
+def _hash_bearer(authorization: bytes) -> bytes | None:
     bearer = _BEARER.match(authorization)
     return hash_token(bearer.group(1).decode("ascii")) if bearer else None
 

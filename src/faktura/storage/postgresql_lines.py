@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
@@ -27,6 +28,11 @@ from faktura.storage.statement import PARAMETER, load_statements
 LINES_MAX = 4
 WAITING_MAX = 1000
 """Requests on one line; more are refused rather than kept waiting."""
+LATE_SECONDS = 20
+"""A statement has fifteen (SERVING_STATEMENT_SECONDS); who waited longer than these is told so, and a line that says nothing for so long is given up."""
+_LOOK_SECONDS = 1
+_AGAIN_SECONDS = 1
+"""After a further line could not be made, the next is tried so much later; those there are serve meanwhile."""
 
 _MARK = b"SELECT set_config('faktura.token', $1, true)"
 _DECODERS: Mapping[int, Callable[[bytes], object]] = {
@@ -77,6 +83,8 @@ class _Asked:
     """A request on its way."""
 
     answer: asyncio.Future[list[tuple[object, ...]]]
+    since: float
+    """By the event loop's clock."""
     name: str
     unprepared: int
     """How many of the statements that are prepared with it are not yet."""
@@ -100,6 +108,8 @@ class _Line:
     is_retired: bool = False
     """It is closed once nobody waits."""
     will_send: bool = False
+    heard_at: float = 0
+    is_watched: bool = False
 
     @property
     def _pgconn(self) -> PGconn:
@@ -128,8 +138,11 @@ class _Line:
         except psycopg.Error as error:
             self.close(error)
             raise LineLostError from error
-        asked = _Asked(self.loop.create_future(), name, len(unprepared))
+        asked = _Asked(self.loop.create_future(), self.loop.time(), name, len(unprepared))
         self.waiting.append(asked)
+        if not self.is_watched:
+            self.is_watched = True
+            self.loop.call_later(_LOOK_SECONDS, self._look)
         if not self.will_send:
             self.will_send = True
             self.loop.call_soon(self._send)
@@ -149,10 +162,25 @@ class _Line:
         else:
             self.loop.remove_writer(self.socket)
 
+    def _look(self) -> None:
+        """Tell those who waited too long, and give up a line that says nothing."""
+        self.is_watched = not self.is_closed and bool(self.waiting)
+        if not self.is_watched:
+            return
+        late = self.loop.time() - LATE_SECONDS
+        for asked in self.waiting:
+            if asked.since < late:
+                _fail(asked, LedgerBusyError("the database does not answer in time; nothing was written, try again"))
+        if max(self.heard_at, self.waiting[0].since) < late:
+            self.close(TimeoutError("nothing heard"))
+        else:
+            self.loop.call_later(_LOOK_SECONDS, self._look)
+
     def _read(self) -> None:
         pgconn = self._pgconn
         try:
             pgconn.consume_input()
+            self.heard_at = self.loop.time()
             is_between = False
             while self.waiting and not pgconn.is_busy():
                 result = pgconn.get_result()
@@ -242,43 +270,47 @@ class Lines:
         self._retired: list[_Line] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[_Line] | None = None
+        self._opener = ThreadPoolExecutor(1, "line")
+        self._again_at = 0.0
 
     async def fetch(self, ask: Ask[Any]) -> list[Any]:
         """The rows of a statement. LineLostError where it should be asked again; LedgerAwayError where there is no server."""
-        line = self._free() or await self._open()
+        line = self._best() or await self._first()
         if len(line.waiting) >= WAITING_MAX:
             raise LedgerBusyError("the database is behind with its answers; try again")
         return await line.ask(ask.name, ask.parameters)
 
-    def _free(self) -> _Line | None:
-        """The line with the fewest requests; None where another may be opened for this one."""
+    def _best(self) -> _Line | None:
+        """The line with the fewest requests, if there is any. Where all have some, one more is made for those who come later."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self.close()
             self._loop, self._opening = loop, None
         best = min(self._lines, key=_load, default=None)
-        if best is not None and (not best.waiting or len(self._lines) == LINES_MAX or self._opening is not None):
-            return best
-        return None
+        if best is not None and best.waiting and len(self._lines) < LINES_MAX and self._opening is None and loop.time() >= self._again_at:
+            self._open()
+        return best
 
-    async def _open(self) -> _Line:
-        """One more line; requests that come meanwhile wait for the same one."""
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._add())
-            self._opening.add_done_callback(self._opened)
-        line = await asyncio.shield(self._opening)
+    async def _first(self) -> _Line:
+        """The only line; requests that come while it is opened wait for the same one, or hear why there is none."""
+        line = await asyncio.shield(self._opening or self._open())
         if line.is_closed:
             raise LineLostError
         return line
 
+    def _open(self) -> asyncio.Task[_Line]:
+        self._opening = asyncio.create_task(self._add())
+        self._opening.add_done_callback(self._opened)
+        return self._opening
+
     def _opened(self, task: asyncio.Task[_Line]) -> None:
         self._opening = None
-        if not task.cancelled():
-            task.exception()  # whoever waited was told
+        if not task.cancelled() and task.exception() is not None:  # whoever waited was told
+            self._again_at = task.get_loop().time() + _AGAIN_SECONDS
 
     async def _add(self) -> _Line:
         loop = asyncio.get_running_loop()
-        connection = await loop.run_in_executor(None, self._pool.take)
+        connection = await loop.run_in_executor(self._opener, self._pool.take)
         line = _Line(connection, loop, self._closed)
         try:
             line.open()
