@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 
 from faktura.server.meter import Meter
 from faktura.server.rate_limit import SharedRateLimiter
@@ -52,14 +54,11 @@ class Crew:
         self.process_ids[index], self.connections[index] = 0, _AWAY
         self._totals[1] += cpu_us
 
-    def counted(self, own: Meter | None = None, index: int | None = None) -> Meter:
-        """What all of them counted together: the own worker's as of now, the others' as of their last tick, a tenth of a second ago."""
+    def counted(self) -> Meter:
+        """What all of them have told that they counted."""
         total = Meter()
-        for place, board in enumerate(self._boards):
-            if own is not None and place == index:
-                total.add(own)
-            else:
-                total.add_snapshot(board.read())
+        for board in self._boards:
+            total.add_snapshot(board.read())
         return total
 
 
@@ -80,7 +79,12 @@ class Place:
 
     def publish(self, meter: Meter) -> None:
         """Tell the others what was counted."""
-        self.crew._boards[self.index].write(meter.snapshot())  # noqa: SLF001 - a part of the same whole
+        self.crew._boards[self.index].write(meter.snapshot)  # noqa: SLF001 - a part of the same whole
+
+    def counted(self, meter: Meter) -> Meter:
+        """What all count: this worker as of now, the others as of their last tick. What was shown once is told, so it outlives this worker."""
+        self.publish(meter)
+        return self.crew.counted()
 
     def inherited(self) -> Meter:
         """A meter that goes on from what the worker counted that was here before: no count ever falls."""
@@ -90,22 +94,25 @@ class Place:
 
 
 class _Board:
-    """Bytes that one process writes and others read. They are written beside the last ones, which stay whole if the writer is killed."""
+    """Bytes that one process, any thread of it, writes and others read. They are written beside the last ones, which stay whole if the writer is killed."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _HEAD_BYTES + 2 * _SNAPSHOT_BYTES_MAX)
         self._written = b""
+        self._lock = Lock()
 
-    def write(self, content: bytes) -> None:
-        """Put content up. What is too large leaves what was there."""
-        if content == self._written or len(content) + _HEAD_BYTES > _SNAPSHOT_BYTES_MAX:
-            return
-        self._written = content
-        side = 1 - self._memory[0]
-        start = _HEAD_BYTES + side * _SNAPSHOT_BYTES_MAX
-        head = len(content).to_bytes(4, "little") + zlib.crc32(content).to_bytes(4, "little")
-        self._memory[start : start + _HEAD_BYTES + len(content)] = head + content
-        self._memory[0] = side
+    def write(self, read: Callable[[], bytes]) -> None:
+        """Put up what is read now, so that of two threads the later one's stays. What is too large leaves what was there."""
+        with self._lock:
+            content = read()
+            if content == self._written or len(content) + _HEAD_BYTES > _SNAPSHOT_BYTES_MAX:
+                return
+            self._written = content
+            side = 1 - self._memory[0]
+            start = _HEAD_BYTES + side * _SNAPSHOT_BYTES_MAX
+            head = len(content).to_bytes(4, "little") + zlib.crc32(content).to_bytes(4, "little")
+            self._memory[start : start + _HEAD_BYTES + len(content)] = head + content
+            self._memory[0] = side
 
     def read(self) -> bytes:
         """What was put up last; empty before the first time."""

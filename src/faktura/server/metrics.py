@@ -36,9 +36,8 @@ def serve_metrics(books: Books, meter: Meter, listener: socket.socket, *, place:
         registry.register(_Counts(books, meter, lambda: meter))
         ProcessCollector(registry=registry)
     else:
-        crew, index = place.crew, place.index
-        registry.register(_Counts(books, meter, lambda: crew.counted(meter, index)))
-        registry.register(_Processes(crew))
+        registry.register(_Counts(books, meter, lambda: place.counted(meter)))
+        registry.register(_Processes(place.crew))
     with _server(listener) as server:
         server.set_app(make_wsgi_app(registry))
         thread = threading.Thread(target=server.serve_forever, daemon=True)

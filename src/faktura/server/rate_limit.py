@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import tempfile
 from collections.abc import Hashable
+from fcntl import LOCK_EX, LOCK_UN, lockf
 from math import ceil
 from threading import Lock
 from typing import Protocol
@@ -82,11 +82,11 @@ class SharedRateLimiter:
         key = hash(caller) & 0xFFFF_FFFF_FFFF_FFFF or 1
         bucket = key % _BUCKETS
         with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, bucket)
+            lockf(self._file, LOCK_EX, 1, bucket)
             try:
                 return self._count(key, bucket * _WORDS, limit, window_seconds * _SECOND_US, int(now * _SECOND_US))
             finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, bucket)
+                lockf(self._file, LOCK_UN, 1, bucket)
 
     def _count(self, key: int, start: int, limit: int, window_us: int, now_us: int) -> Limit:
         words = self._words
