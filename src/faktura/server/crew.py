@@ -77,6 +77,10 @@ class Place:
         """Tell the others how many connections are open."""
         self.crew.connections[self.index] = connections
 
+    def leave(self) -> None:
+        """Take no more connections."""
+        self.tell(_AWAY)
+
     def publish(self, meter: Meter) -> None:
         """Tell the others what was counted."""
         self.crew._boards[self.index].write(meter.snapshot)  # noqa: SLF001 - a part of the same whole

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Hashable
-from fcntl import LOCK_EX, LOCK_UN, lockf
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, lockf
 from math import ceil
 from threading import Lock
 from typing import Protocol
@@ -59,6 +60,9 @@ _SECOND_US = 1_000_000
 _WAYS = 16
 """Callers of one bucket. With 20,000 callers a bucket has five on average; about one in a hundred thousand has more than it can hold."""
 _BUCKETS = 4096
+_TRIES = 500
+_SPINS = 50
+_PAUSE_SECONDS = 0.001
 _WORDS = 3 * _WAYS
 """A bucket: the keys of its callers, the instants when their windows end (microseconds; 0 is none), what they used."""
 
@@ -82,11 +86,23 @@ class SharedRateLimiter:
         key = hash(caller) & 0xFFFF_FFFF_FFFF_FFFF or 1
         bucket = key % _BUCKETS
         with self._lock:
-            lockf(self._file, LOCK_EX, 1, bucket)
+            is_held = self._hold(bucket)
             try:
                 return self._count(key, bucket * _WORDS, limit, window_seconds * _SECOND_US, int(now * _SECOND_US))
             finally:
-                lockf(self._file, LOCK_UN, 1, bucket)
+                if is_held:
+                    lockf(self._file, LOCK_UN, 1, bucket)
+
+    def _hold(self, bucket: int) -> bool:
+        """Lock a bucket. A count takes microseconds: who holds the lock for longer was stopped in it, and one count that is off is better than many callers who wait."""
+        for place in range(_TRIES):
+            try:
+                lockf(self._file, LOCK_EX | LOCK_NB, 1, bucket)
+            except OSError:  # another has it
+                time.sleep(0 if place < _SPINS else _PAUSE_SECONDS)
+            else:
+                return True
+        return False
 
     def _count(self, key: int, start: int, limit: int, window_us: int, now_us: int) -> Limit:
         words = self._words

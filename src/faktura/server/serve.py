@@ -148,9 +148,11 @@ class _AnnouncingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._place:
+            self._place.leave()  # the others wait for it no more when one of them is to take a connection
         await super().shutdown(sockets)
         if self._place:
-            self._tell(self._place)
+            self._place.publish(self._app.meter)
 
     def _tell(self, place: Place) -> None:
         if self._acceptor:

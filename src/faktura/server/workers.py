@@ -26,6 +26,8 @@ import structlog
 from faktura.domain.errors import FakturaError, SettingError
 from faktura.server.crew import Crew, Place
 
+_STOP_SECONDS = 15
+"""After these a worker that was told to stop is killed: it had ten to finish what runs."""
 _RESTART_SECONDS = 1.0
 """A worker is not started more often than this, whatever it dies of."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -75,6 +77,7 @@ class _Supervisor:
         self._due: dict[int, float] = {}
         """Places that wait for a worker: from when on one may be started."""
         self._is_stopping = False
+        self._kill_at: float | None = None
         self._failure: str | None = None
         self._lifeline, self._held = os.pipe()
         """Workers read the one; it ends with this process, which alone keeps the other."""
@@ -98,8 +101,12 @@ class _Supervisor:
         for index, due in list(self._due.items()):
             if due <= now and not self._is_stopping:
                 del self._due[index]
-                self._start(index, again=True)
-        wait = None if self._is_stopping or not self._due else max(0.0, min(self._due.values()) - now)
+                self._replace(index, now)
+        if self._kill_at is not None and now >= self._kill_at:  # one that is stopped, or stuck, would be waited for without end
+            for worker in self._workers.values():
+                os.kill(worker.process_id, signal.SIGKILL)
+        until = self._kill_at if self._is_stopping else min(self._due.values(), default=None)
+        wait = None if until is None else max(0.1 if self._is_stopping else 0.0, until - now)
         for key, _ in self._selector.select(wait):
             if key.fileobj is woken:
                 for number in woken.recv(64):
@@ -111,6 +118,7 @@ class _Supervisor:
         if number not in _SIGNALS:
             return
         self._is_stopping = True
+        self._kill_at = self._kill_at or time.monotonic() + _STOP_SECONDS
         for worker in self._workers.values():
             os.kill(worker.process_id, number)
 
@@ -144,18 +152,31 @@ class _Supervisor:
             _log.error("a worker died and is replaced", worker=worker.index, pid=worker.process_id, reason=reason)
         self._due[worker.index] = worker.started_at + _RESTART_SECONDS
 
+    def _replace(self, index: int, now: float) -> None:
+        """Start another worker; where the machine has no room for one now, later, so that the others go on."""
+        try:
+            self._start(index, again=True)
+        except OSError as error:
+            _log.error("a worker could not be replaced yet", worker=index, reason=str(error))
+            self._due[index] = now + _RESTART_SECONDS
+
     def _start(self, index: int, *, again: bool) -> None:
         heard, spoken = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the worker has handlers of its own
-        process_id = os.fork()
-        if process_id == 0:
+        try:
+            process_id = os.fork()
+            if process_id == 0:
+                os.close(heard)
+                os.close(self._held)
+                _be_worker(Place(self._crew, index), self._work, spoken=spoken, lifeline=self._lifeline)
+        except OSError:
             os.close(heard)
-            os.close(self._held)
-            _be_worker(Place(self._crew, index), self._work, spoken=spoken, lifeline=self._lifeline)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(spoken)
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            os.close(spoken)
         self._workers[heard] = _Worker(index, process_id, heard, time.monotonic())
         self._selector.register(heard, selectors.EVENT_READ)
         self._crew.began(index, process_id, again=again)

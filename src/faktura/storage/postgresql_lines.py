@@ -271,7 +271,7 @@ class Lines:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[_Line] | None = None
         self._opener = ThreadPoolExecutor(1, "line")
-        self._again_at = 0.0
+        self._again_at: float = 0
 
     async def fetch(self, ask: Ask[Any]) -> list[Any]:
         """The rows of a statement. LineLostError where it should be asked again; LedgerAwayError where there is no server."""
