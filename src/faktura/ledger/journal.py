@@ -72,6 +72,7 @@ _WRITERS: tuple[tuple[type[Any], Callable[[Any], str]], ...] = (
     (bytes, lambda value: f'"{value.hex()}"'),
     (tuple, lambda value: f"[{','.join([canonical_json(item) for item in value])}]"),
     (list, lambda value: f"[{','.join([canonical_json(item) for item in value])}]"),
+    (dict, lambda value: f"{{{','.join([f'{_quoted(key)}:{canonical_json(value[key])}' for key in sorted(value)])}}}"),
 )
 _writers = _Writers()
 _said = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
