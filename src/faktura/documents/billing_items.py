@@ -9,8 +9,8 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NoReturn, TypeVar
 
 from faktura.documents import strict_json
 from faktura.domain.draft import LINES_MAX
@@ -32,16 +32,20 @@ _UNUSABLE = "null"
 """Stands for a line that is no JSON, or none that can be kept: the run refuses it, and names its position."""
 
 
-class ItemParser:
-    """Takes the input in pieces of any size, gives (position, JSON text) of each item."""
+T = TypeVar("T")
 
-    def __init__(self, media_type: str) -> None:
+
+class Parser(Generic[T]):
+    """Takes the input in pieces of any size, gives (position, item) of each, as `give` makes it of its JSON text and value."""
+
+    def __init__(self, media_type: str, give: Callable[[str | None, object], T]) -> None:
+        self._give = give
         self._rows = _CsvRows() if media_type == CSV else None
         self._rest = b""
         self._line = 0
         self._text = codecs.getincrementaldecoder("utf-8-sig")("strict")
 
-    def feed(self, piece: bytes) -> Iterator[tuple[int, str]]:
+    def feed(self, piece: bytes) -> Iterator[tuple[int, T]]:
         """Items that are whole now; InputError where it cannot go on."""
         *lines, self._rest = (self._rest + piece).split(b"\n") if b"\n" in piece else [self._rest + piece]
         for line in lines:
@@ -50,23 +54,27 @@ class ItemParser:
             message = f"line {self._line + 1} is longer than {LINE_BYTES_MAX} bytes"
             raise InputError(message)
 
-    def close(self) -> Iterator[tuple[int, str]]:
+    def close(self) -> Iterator[tuple[int, T]]:
         """What is left at the end of the input."""
         if self._rest:
             yield from self._read(self._rest)
         self._rest = b""
         if self._rows:
-            yield from self._rows.close()
+            yield from self._given(self._rows.close())
 
-    def _read(self, line: bytes) -> Iterator[tuple[int, str]]:
+    def _given(self, documents: Iterable[tuple[int, object]]) -> Iterator[tuple[int, T]]:
+        for position, document in documents:
+            yield position, self._give(None, document)
+
+    def _read(self, line: bytes) -> Iterator[tuple[int, T]]:
         self._line += 1
         if len(line) > LINE_BYTES_MAX:
             message = f"line {self._line} is longer than {LINE_BYTES_MAX} bytes"
             raise InputError(message)
         if self._rows:
-            yield from self._rows.feed(self._line, self._decode(line))
+            yield from self._given(self._rows.feed(self._line, self._decode(line)))
         elif line.strip():
-            yield self._line, _json_text(line)
+            yield self._line, self._give(*_json(line))
 
     def _decode(self, line: bytes) -> str:
         try:
@@ -76,13 +84,30 @@ class ItemParser:
             raise InputError(message) from error
 
 
-def _json_text(line: bytes) -> str:
+def _json(line: bytes) -> tuple[str, object]:
     try:
         text = line.decode("utf-8-sig").strip()
-        strict_json.bounded(text)
+        return text, strict_json.bounded(text)
     except ValueError:
-        return _UNUSABLE
-    return text
+        return _UNUSABLE, None
+
+
+def _text_of(text: str | None, value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if text is None else text
+
+
+class ItemParser(Parser[str]):
+    """Gives items as JSON text, to be kept."""
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(media_type, _text_of)
+
+
+class ValueParser(Parser[object]):
+    """Gives items as the values that they are, to be billed now; None for what is no JSON, or none that could be kept."""
+
+    def __init__(self, media_type: str) -> None:
+        super().__init__(media_type, lambda _, value: value)
 
 
 class _CsvRows:
@@ -100,7 +125,7 @@ class _CsvRows:
         self._document: dict[str, Any] = {}
         self._length = 0
 
-    def feed(self, number: int, line: str) -> Iterator[tuple[int, str]]:
+    def feed(self, number: int, line: str) -> Iterator[tuple[int, object]]:
         """A line of the file; a quoted cell may go on over several."""
         if not self._open:
             self._opened_at, self._open_length = number, 0
@@ -122,16 +147,16 @@ class _CsvRows:
             self._refuse(f"has {len(cells)} cells, the header {len(self._header)}")
         yield from self._row({name: cell for name, cell in zip(self._header, cells, strict=True) if cell}, len(record))
 
-    def close(self) -> Iterator[tuple[int, str]]:
+    def close(self) -> Iterator[tuple[int, object]]:
         """The last document."""
         if self._open:
             self._refuse("a quoted cell does not end")
         yield from self._close_document()
 
-    def _close_document(self) -> Iterator[tuple[int, str]]:
+    def _close_document(self) -> Iterator[tuple[int, object]]:
         if self._key is not None:
             orders = {"order_ids": list(self._document["order_ids"])} if "order_ids" in self._document else {}
-            yield self._position, json.dumps(self._document | orders, ensure_ascii=False)
+            yield self._position, self._document | orders
         self._key, self._length = None, 0
 
     def _cells(self, record: str) -> list[str]:
@@ -140,7 +165,7 @@ class _CsvRows:
         except csv.Error as error:
             self._refuse(f"is not CSV: {error}")
 
-    def _row(self, row: dict[str, str], length: int) -> Iterator[tuple[int, str]]:
+    def _row(self, row: dict[str, str], length: int) -> Iterator[tuple[int, object]]:
         key = tuple(row.get(name, "") for name in _KEY)
         if key != self._key:
             yield from self._close_document()

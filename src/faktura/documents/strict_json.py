@@ -6,11 +6,14 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
+import msgspec
+
 DEPTH_MAX = 32
 """How deep objects and lists from the wire may nest: a document needs five."""
 VALUES_MAX = 500_000
 """How many fields and values a text from the wire may have: a document of 8 MiB needs fewer."""
 _UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
+_PLAIN_DEPTH_MAX = DEPTH_MAX // 2
 _TOO_DEEP = f"nests deeper than {DEPTH_MAX} levels"
 _WHOLE_MAX = 2**63 - 1
 
@@ -32,6 +35,54 @@ def bounded(text: str) -> object:
     if sum(map(text.count, ",[{")) > VALUES_MAX:  # told without making them: that would take seconds, and a hundred times the memory
         message = f"has more than {VALUES_MAX} fields and values"
         raise ValueError(message)
+    try:
+        return _plainly(text)
+    except (_UnsureError, msgspec.MsgspecError, ValueError, RecursionError):
+        return _slowly(text)
+
+
+class _UnsureError(Exception):
+    """This text needs a closer look."""
+
+
+def _plainly(text: str) -> object:
+    """The value of a text without escapes, by a parser that is five times as fast, and silent about repeated keys.
+
+    As many colons as keys, and those inside of texts, is no key twice. Whatever is not plain raises: then the exact way
+    decides, and says why.
+    """
+    if "\\" in text:
+        raise _UnsureError
+    value = _decoder.decode(text)
+    if _colons(value, _PLAIN_DEPTH_MAX) != text.count(":"):
+        raise _UnsureError
+    return value
+
+
+def _colons(value: object, depth_left: int) -> int:
+    if not depth_left:
+        raise _UnsureError
+    found = 0
+    if type(value) is dict:
+        found += len(value)
+        items = [*value, *value.values()]
+    elif type(value) is list:
+        items = value
+    else:
+        items = [value]
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            if ":" in item:
+                found += item.count(":")
+        elif kind is dict or kind is list:
+            found += _colons(item, depth_left - 1)
+        elif kind is int and not -_WHOLE_MAX <= item <= _WHOLE_MAX:
+            raise _UnsureError
+    return found
+
+
+def _slowly(text: str) -> object:
     try:
         value = loads(text)
     except RecursionError:
@@ -69,6 +120,9 @@ def _decimal(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise ValueError("has a number whose exponent no computer can hold") from None
+
+
+_decoder = msgspec.json.Decoder(float_hook=_decimal)
 
 
 def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

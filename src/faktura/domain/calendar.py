@@ -15,6 +15,7 @@ _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?\Z",
     re.ASCII,
 )
+_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 MICROSECONDS = 1_000_000
 
 
@@ -48,6 +49,7 @@ def legal_date(instant_us: int, zone_name: str) -> date:
     return to_datetime(instant_us, zone_name).date()
 
 
+@lru_cache(maxsize=1024)
 def midnight(day: date, zone_name: str) -> int:
     """The instant at which a date begins in a zone."""
     return to_instant(datetime(day.year, day.month, day.day, tzinfo=zone(zone_name)))
@@ -84,7 +86,7 @@ def parse_date(text: object) -> date:
     if isinstance(text, datetime):
         message = f"{text} is a date with a time; a date alone is needed"
         raise ValueError(message)  # noqa: TRY004 - one error type for every unusable value
-    if isinstance(text, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+    if isinstance(text, str) and _DATE.match(text):
         text = date.fromisoformat(text)
     if isinstance(text, date):
         if not MINYEAR < text.year < MAXYEAR:  # a year's margin, so that every zone knows the day

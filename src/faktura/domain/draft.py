@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from faktura.domain.calendar import parse_date
 from faktura.domain.errors import FAULTS_SHOWN_MAX, Fault, InvalidDocumentError, SettingError, fault
@@ -61,10 +61,11 @@ class _Reader:
             self.undecided = str(error)
 
     def value(self, source: Mapping[str, Any], name: str, path: str, read: Callable[[Any], T], default: T) -> T:
-        if source.get(name) is None:
+        given = source.get(name)
+        if given is None:
             return default
         try:
-            return read(source[name])
+            return read(given)
         except (ValueError, TypeError, SettingError) as error:
             self.faults.append(fault("value", _join(path, name), str(error)))
             return default
@@ -82,8 +83,9 @@ class _Reader:
         if not isinstance(value, Mapping):
             self.faults.append(fault("type", path, "must be an object"))
             return {}
-        unknown = islice((key for key in value if key not in known), FAULTS_SHOWN_MAX)
-        self.faults.extend(fault("unknown", _join(path, str(key)[:_NAME_SHOWN_MAX]), "is not a field here") for key in unknown)
+        if not known.issuperset(value):
+            unknown = islice((key for key in value if key not in known), FAULTS_SHOWN_MAX)
+            self.faults.extend(fault("unknown", _join(path, str(key)[:_NAME_SHOWN_MAX]), "is not a field here") for key in unknown)
         return value
 
     def sequence(self, source: Mapping[str, Any], name: str, path: str) -> list[Any]:
@@ -103,6 +105,20 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
     Raises InvalidDocumentError with all faults: of type, of rate and category, of totals that do not add up, and, where
     the seller is given, of every rule.
     """
+    return read_draft(data, currency=currency, buyer=buyer, seller=seller, today=today).draft
+
+
+class Read(NamedTuple):
+    """A draft and what it comes to, computed while it was checked."""
+
+    draft: Draft
+    lines: tuple[InvoiceLine, ...]
+    allowances_charges: tuple[AllowanceCharge, ...]
+    totals: Totals
+
+
+def read_draft(data: object, *, currency: Currency, buyer: Party | None = None, seller: Party | None = None, today: date | None = None) -> Read:
+    """The same with its sums: nobody who issues it needs to make or check them again on that day."""
     reader = _Reader(currency)
     source = reader.mapping(data, "", _FIELDS)
     reader.currency = reader.value(source, "currency", "", Currency, currency)
@@ -136,21 +152,21 @@ def parse_draft(data: object, *, currency: Currency, buyer: Party | None = None,
     )
     if today and issue_date and issue_date > today:
         reader.faults.append(fault("ISSUE-DATE", "issue_date", f"{issue_date} is in the future; where the books are kept it is {today}"))
-    totals = _check_totals(reader, source, draft)
-    if seller and totals:
+    sums = compute(lines=lines, allowances_charges=adjustments, price_basis=draft.price_basis, exemption_reasons=dict(draft.exemption_reasons))
+    is_computable = _check_totals(reader, source, sums[2])
+    if seller and is_computable:
         # A party that could not be read stands in as "unknown": what it lacks is not another mistake.
         has_buyer = not any(found.path.startswith("buyer") for found in reader.faults)
-        dated = replace(draft, issue_date=issue_date or today)
-        reader.faults += [found for found in check(dated, seller=seller, totals=totals) if has_buyer or not found.path.startswith("buyer")]
+        found = check(draft, seller=seller, totals=sums[2], issue_date=today)
+        reader.faults += [item for item in found if has_buyer or not item.path.startswith("buyer")]
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
-    return draft
+    return Read(draft, *sums)
 
 
-def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> Totals | None:
-    """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15); the sums, where they can be made."""
+def _check_totals(reader: _Reader, source: Mapping[str, Any], totals: Totals) -> bool:
+    """Sums that the user states must be the sums that follow (BR-CO-10 to BR-CO-15); whether they could be made."""
     is_computable = not any(_hides_sums(found) for found in reader.faults)
-    _, _, totals = compute(lines=draft.lines, allowances_charges=draft.allowances_charges, price_basis=draft.price_basis)
     rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
     for name in _TOTALS:
         stated = reader.value(source, name, "", lambda value: reader.currency.to_minor(parse_decimal(value)), None)
@@ -158,7 +174,7 @@ def _check_totals(reader: _Reader, source: Mapping[str, Any], draft: Draft) -> T
         if is_computable and stated is not None and stated != computed:
             message = f"{reader.currency.format(stated)} is stated, the lines make {reader.currency.format(computed)}"
             reader.faults.append(fault(rules[name], name, message))
-    return totals if is_computable else None
+    return is_computable
 
 
 def _hides_sums(found: Fault) -> bool:

@@ -67,6 +67,10 @@ class AllowanceCharge:
         """Charges add, allowances take away."""
         return self.amount_minor if self.is_charge else -self.amount_minor
 
+    def with_net(self, amount_minor: int) -> AllowanceCharge:
+        """The same with its amount without VAT."""
+        return AllowanceCharge(is_charge=self.is_charge, amount_minor=self.amount_minor, reason=self.reason, vat=self.vat, net_amount_minor=amount_minor)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceLine:
@@ -93,6 +97,22 @@ class InvoiceLine:
     order_id: int | None = None
     """The provider's order that this line bills (BT-128)."""
     allowances_charges: tuple[AllowanceCharge, ...] = ()
+
+    def with_net(self, amount_minor: int) -> InvoiceLine:
+        """The same with its net amount. Written out, since each line of each document passes here: `replace` takes three times as long."""
+        return InvoiceLine(
+            name=self.name,
+            quantity=self.quantity,
+            unit_price=self.unit_price,
+            line_total_minor=self.line_total_minor,
+            net_amount_minor=amount_minor,
+            vat=self.vat,
+            unit_code=self.unit_code,
+            item_id=self.item_id,
+            period=self.period,
+            order_id=self.order_id,
+            allowances_charges=self.allowances_charges,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

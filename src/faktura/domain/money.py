@@ -18,6 +18,8 @@ INTEGER_DIGITS_MAX = 12
 _EXPONENT_MAX = 40  # beyond it a decimal is nonsense, and writing it out would be costly
 
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+_ROUNDED = Context(prec=80, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+_ONE = Decimal(1)
 _CODE = re.compile(r"[A-Z]{3}\Z")
 _DECIMAL = re.compile(r"[+-]?\d{1,12}(\.\d{1,8}0*)?\Z", re.ASCII)
 
@@ -107,10 +109,8 @@ def canonical(value: Decimal) -> str:
 
 def product_minor(quantity: Decimal, price: Decimal, currency: Currency) -> int:
     """Quantity times price, rounded half away from zero to minor units (the rounding of BT-131)."""
-    with localcontext(_EXACT) as context:
-        exact = (quantity * price).scaleb(currency.digits)
-        context.traps[Inexact] = False
-        return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    exact = _EXACT.scaleb(_EXACT.multiply(quantity, price), currency.digits)
+    return int(_ROUNDED.quantize(exact, _ONE))
 
 
 def round_ratio(numerator: int, denominator: int) -> int:

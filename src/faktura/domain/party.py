@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.text import is_text, shown
@@ -37,7 +37,7 @@ class Party:
     """BT-43 / BT-58."""
 
     def __post_init__(self) -> None:
-        faults = [fault("text", f"{field.name}", "is not a text of 1 to 1000 characters") for field in fields(self) if not self._usable(field.name)]
+        faults = [fault("text", name, "is not a text of 1 to 1000 characters") for name in self.__slots__ if not self._usable(name)]
         if self.country is not None:
             try:
                 parse_country(self.country)
@@ -54,7 +54,7 @@ class Party:
 
     def to_mapping(self) -> dict[str, str]:
         """What is known of the party, for storage and JSON."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
 
 def parse_country(value: object) -> str:

@@ -85,6 +85,18 @@ class Account:
         """How many documents the account's list has: exact, and free."""
         return self.last_ordinal - self.first_ordinal + 1
 
+    def with_ends(self, first_ordinal: int, last_ordinal: int) -> Account:
+        """The account after its list grew. Written out, since a billing run does it for each: `replace` takes three times as long."""
+        return Account(
+            id=self.id,
+            provider_id=self.provider_id,
+            reference=self.reference,
+            buyer=self.buyer,
+            first_ordinal=first_ordinal,
+            last_ordinal=last_ordinal,
+            revision=self.revision + 1,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from faktura.domain.countries import unknown_country
 from faktura.domain.errors import Fault, fault
-from faktura.domain.invoice import Draft, Period, Totals, TypeCode
+from faktura.domain.invoice import AllowanceCharge, Draft, Period, Totals, TypeCode
 from faktura.domain.money import AMOUNT_MINOR_MAX, canonical
 from faktura.domain.party import Party
 from faktura.domain.vat import VatCategory, VatKey
-from faktura.domain.vat_decision import Supply, find_decision
+from faktura.domain.vat_decision import Supply, VatDecision, find_decision
+
+_OF_BUSINESSES = frozenset({VatCategory.REVERSE_CHARGE, VatCategory.INTRA_COMMUNITY})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What a rule looks at: the draft, its seller and its computed totals."""
 
     draft: Draft
     seller: Party
     totals: Totals
-
-    def vat_keys(self) -> Iterator[tuple[str, VatKey]]:
-        """Every category and rate named, with its path."""
-        for index, line in enumerate(self.draft.lines):
-            if line.vat:
-                yield f"lines[{index}]", line.vat
-        for index, item in enumerate(self.draft.allowances_charges):
-            if item.vat:
-                yield f"allowances_charges[{index}]", item.vat
+    issue_date: date | None
+    """The draft's own, or the day on which it would be issued."""
+    vat_keys: Sequence[tuple[str, VatKey]]
+    """Every category and rate named, with its path."""
+    categories: frozenset[VatCategory | None]
+    """Those that are named."""
 
 
 Check = Callable[[Subject], Iterator[tuple[str, str]]]
@@ -53,21 +53,20 @@ def _prices(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _rates(subject: Subject) -> Iterator[tuple[str, str]]:
-    for path, vat in subject.vat_keys():
+    for path, vat in subject.vat_keys:
         if vat.category is VatCategory.STANDARD and vat.rate <= 0:
             yield f"{path}.vat_rate", "category S needs a rate above 0"
 
 
 def _untaxed_rates(subject: Subject) -> Iterator[tuple[str, str]]:
-    for path, vat in subject.vat_keys():
+    for path, vat in subject.vat_keys:
         if vat.category is not VatCategory.STANDARD and vat.rate != 0:
             yield f"{path}.vat_rate", f"category {vat.category} has rate 0, not {vat.rate}"
 
 
 def _reasons(subject: Subject) -> Iterator[tuple[str, str]]:
     reasons = dict(subject.draft.exemption_reasons)
-    used = {vat.category for _, vat in subject.vat_keys() if vat.category}
-    for category in sorted(used):
+    for category in sorted(category for category in subject.categories if category):
         if category.needs_reason and not reasons.get(category, "").strip():
             yield f"exemption_reasons.{category}", f"category {category} needs the reason why no VAT is charged"
         if not category.needs_reason and category in reasons:
@@ -75,14 +74,12 @@ def _reasons(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _outside_scope_alone(subject: Subject) -> Iterator[tuple[str, str]]:
-    used = {vat.category for _, vat in subject.vat_keys()}
-    if VatCategory.OUTSIDE_SCOPE in used and len(used) > 1:
+    if VatCategory.OUTSIDE_SCOPE in subject.categories and len(subject.categories) > 1:
         yield "lines", "category O cannot stand beside another category"
 
 
 def _vat_ids(subject: Subject) -> Iterator[tuple[str, str]]:
-    used = {vat.category for _, vat in subject.vat_keys()}
-    if used & {VatCategory.REVERSE_CHARGE, VatCategory.INTRA_COMMUNITY}:
+    if not subject.categories.isdisjoint(_OF_BUSINESSES):
         if not subject.seller.vat_id:
             yield "seller.vat_id", "reverse charge and intra-Community supply need the seller's VAT id"
         if not subject.draft.buyer.vat_id:
@@ -90,8 +87,7 @@ def _vat_ids(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 def _seller_tax_id(subject: Subject) -> Iterator[tuple[str, str]]:
-    taxed = any(vat.category is VatCategory.STANDARD for _, vat in subject.vat_keys())
-    if taxed and not (subject.seller.vat_id or subject.seller.tax_number):
+    if VatCategory.STANDARD in subject.categories and not (subject.seller.vat_id or subject.seller.tax_number):
         yield "seller.vat_id", "a seller who charges VAT needs a VAT id or tax number"
 
 
@@ -135,8 +131,8 @@ def _all_periods(draft: Draft) -> Iterator[tuple[str, Period]]:
 
 def _due_date(subject: Subject) -> Iterator[tuple[str, str]]:
     draft = subject.draft
-    if draft.due_date and draft.issue_date and draft.due_date < draft.issue_date:
-        yield "due_date", f"{draft.due_date} is before the issue date {draft.issue_date}"
+    if draft.due_date and subject.issue_date and draft.due_date < subject.issue_date:
+        yield "due_date", f"{draft.due_date} is before the issue date {subject.issue_date}"
 
 
 def _preceding(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -147,18 +143,21 @@ def _preceding(subject: Subject) -> Iterator[tuple[str, str]]:
 
 def _vat_as_decided(subject: Subject) -> Iterator[tuple[str, str]]:
     draft = subject.draft
-    day = draft.tax_point_date or draft.issue_date
+    day = draft.tax_point_date or subject.issue_date
     if draft.override_reason or draft.type_code is TypeCode.CREDIT_NOTE or day is None:
         return
     decision = find_decision(Supply(seller=subject.seller, buyer=draft.buyer, day=day))
     if decision is None:
         return
-    decided = f"{decision.rule} decides {_shown(decision.vat)} of {decision.tax_country} on {day}; to charge otherwise, give an override_reason"
-    for path, vat in subject.vat_keys():
-        if vat != decision.vat:
-            yield f"{path}.vat_rate", f"{_shown(vat)} is named, {decided}"
+    for path, vat in subject.vat_keys:
+        if vat is not decision.vat and vat != decision.vat:
+            yield f"{path}.vat_rate", f"{_shown(vat)} is named, {_decided(decision, day)}"
     if draft.tax_country not in {None, decision.tax_country}:
-        yield "tax_country", f"{draft.tax_country} is named, {decided}"
+        yield "tax_country", f"{draft.tax_country} is named, {_decided(decision, day)}"
+
+
+def _decided(decision: VatDecision, day: date) -> str:
+    return f"{decision.rule} decides {_shown(decision.vat)} of {decision.tax_country} on {day}; to charge otherwise, give an override_reason"
 
 
 def _shown(vat: VatKey) -> str:
@@ -166,25 +165,25 @@ def _shown(vat: VatKey) -> str:
 
 
 def _adjustments(subject: Subject) -> Iterator[tuple[str, str]]:
-    items = [(f"allowances_charges[{index}]", item) for index, item in enumerate(subject.draft.allowances_charges)]
-    for number, line in enumerate(subject.draft.lines):
-        items += [(f"lines[{number}].allowances_charges[{index}]", item) for index, item in enumerate(line.allowances_charges)]
-    for path, item in items:
+    for path, item in _all_adjustments(subject.draft):
         if item.amount_minor < 0:
             yield f"{path}.amount", "must not be negative; allowance and charge say the direction"
         if not item.reason.strip():
             yield f"{path}.reason", "an allowance or charge needs a reason"
 
 
+def _all_adjustments(draft: Draft) -> Iterator[tuple[str, AllowanceCharge]]:
+    for index, item in enumerate(draft.allowances_charges):
+        yield f"allowances_charges[{index}]", item
+    for number, line in enumerate(draft.lines):
+        for index, item in enumerate(line.allowances_charges):
+            yield f"lines[{number}].allowances_charges[{index}]", item
+
+
 def _totals_in_bounds(subject: Subject) -> Iterator[tuple[str, str]]:
     draft, totals = subject.draft, subject.totals
     parts = [(f"lines[{index}]", line.line_total_minor) for index, line in enumerate(draft.lines)]
-    parts += [(f"allowances_charges[{index}]", item.amount_minor) for index, item in enumerate(draft.allowances_charges)]
-    parts += [
-        (f"lines[{number}].allowances_charges[{index}]", item.amount_minor)
-        for number, line in enumerate(draft.lines)
-        for index, item in enumerate(line.allowances_charges)
-    ]
+    parts += [(path, item.amount_minor) for path, item in _all_adjustments(draft)]
     sums = [("allowances_charges", totals.allowance_total_minor), ("allowances_charges", totals.charge_total_minor), ("lines", totals.line_total_minor)]
     sums += [("vat_breakdown", value or 0) for group in totals.vat_breakdown for value in (group.taxable_amount_minor, group.tax_amount_minor)]
     ends = [("total_without_vat", totals.total_without_vat_minor), ("total_with_vat", totals.total_with_vat_minor)]
@@ -224,7 +223,16 @@ RULES: tuple[tuple[str, Check], ...] = (
 )
 
 
-def check(draft: Draft, *, seller: Party, totals: Totals) -> list[Fault]:
-    """All rules that the draft breaks, in the table's order."""
-    subject = Subject(draft, seller, totals)
+def check(draft: Draft, *, seller: Party, totals: Totals, issue_date: date | None = None) -> list[Fault]:
+    """All rules that the draft breaks, in the table's order; `issue_date` is the day of one that names none."""
+    vat_keys = [(f"lines[{index}]", line.vat) for index, line in enumerate(draft.lines) if line.vat]
+    vat_keys += [(f"allowances_charges[{index}]", item.vat) for index, item in enumerate(draft.allowances_charges) if item.vat]
+    subject = Subject(
+        draft=draft,
+        seller=seller,
+        totals=totals,
+        issue_date=draft.issue_date or issue_date,
+        vat_keys=vat_keys,
+        categories=frozenset([vat.category for _, vat in vat_keys]),
+    )
     return [fault(rule, path, message) for rule, look in RULES for path, message in look(subject)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 _SHOWN_MAX = 40
 _NUMBER_LENGTH_MAX = 255
+_UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_text(value: object, *, length_max: int) -> bool:
     """A text that is not blank, not too long, and that every database and UTF-8 can hold: no NUL, no lone surrogate."""
-    return isinstance(value, str) and bool(value.strip()) and len(value) <= length_max and not any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in value)
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= length_max and _UNKEEPABLE.search(value) is None
 
 
 def is_number_text(value: object) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 
 from faktura.domain.invoice import AllowanceCharge, InvoiceLine, Totals
@@ -54,8 +53,8 @@ def compute(
                 exemption_reason=(exemption_reasons or {}).get(key.category) if key.category else None,
             )
         )
-    net_lines = tuple(replace(line, net_amount_minor=amount) for line, amount in zip(lines, net, strict=False))
-    net_items = tuple(replace(item, net_amount_minor=abs(amount)) for item, amount in zip(allowances_charges, net[len(lines) :], strict=True))
+    net_lines = tuple(line.with_net(amount) for line, amount in zip(lines, net, strict=False))
+    net_items = tuple(item.with_net(abs(amount)) for item, amount in zip(allowances_charges, net[len(lines) :], strict=True))
     return net_lines, net_items, _sum_up(net_lines, net_items, tuple(breakdown))
 
 

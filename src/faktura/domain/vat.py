@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from faktura.domain.money import apportion, round_ratio
 
@@ -65,6 +66,7 @@ class VatBreakdown:
     """BT-120."""
 
 
+@lru_cache(maxsize=1024)
 def scaled_rate(rate: Decimal) -> int:
     """The rate in ten-thousandths of a percent, exact; ValueError for more decimals."""
     scaled = rate * _RATE_SCALE

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from stdnum.eu import vat as eu_vat
 from stdnum.exceptions import ValidationError
@@ -106,6 +107,13 @@ VAT_RULES: tuple[VatRule, ...] = (
 
 def decide_vat(supply: Supply) -> VatDecision:
     """The VAT of an electronic service; ValueError where a country is missing or unknown, or the seller is outside the EU."""
+    return _decide(supply.seller.country, supply.buyer.country, supply.buyer.vat_id, supply.day)
+
+
+@lru_cache(maxsize=4096)
+def _decide(seller_country: str | None, buyer_country: str | None, buyer_vat_id: str | None, day: date) -> VatDecision:
+    """By what alone decides: documents of one day are many, and their countries few."""
+    supply = Supply(seller=Party(name="-", country=seller_country), buyer=Party(name="-", country=buyer_country, vat_id=buyer_vat_id), day=day)
     if supply.seller_territory not in EU_COUNTRIES:
         message = f"VAT is decided for sellers in the EU; the seller's country is {supply.seller.country or 'missing'}"
         raise ValueError(message)

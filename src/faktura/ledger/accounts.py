@@ -76,9 +76,13 @@ def find_account(tx: Transaction, provider: Provider, reference: str) -> Account
     """The provider's account of that reference, or NotFoundError."""
     account = tx.accounts.find(provider.id, reference)
     if account is None:
-        message = f"provider {provider.name!r} has no account {reference!r}"
-        raise NotFoundError(message)
+        raise no_account(provider, reference)
     return account
+
+
+def no_account(provider: Provider, reference: str) -> NotFoundError:
+    """A provider's customers have another reference."""
+    return NotFoundError(f"provider {provider.name!r} has no account {reference!r}")
 
 
 def add_account(books: Books, *, provider: str, reference: str, buyer: Party | None) -> Account:

@@ -10,19 +10,21 @@ from decimal import Decimal
 
 from faktura.domain.calendar import legal_date
 from faktura.domain.credit_note import credit_draft, credited_amount, credited_vat_faults, tax_country_of
+from faktura.domain.draft import Read
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import AllowanceCharge, Draft, Invoice, InvoiceLine, Origin, PrecedingInvoice, Totals, TypeCode
 from faktura.domain.numbering import NumberMethod, Series, render_number, take
 from faktura.domain.payment import Allocation
+from faktura.domain.period import locked_faults
 from faktura.domain.provider import Account, Provider
 from faktura.domain.rules import check
 from faktura.domain.totals import compute
 from faktura.domain.vat import VatKey
 from faktura.domain.vat_decision import Supply, infer_tax_country
 from faktura.ledger.journal import Event, issued_payload, write
-from faktura.ledger.periods import period_faults
+from faktura.ledger.periods import locked_through
 from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
-from faktura.ledger.standing import current_standing, publish, refresh
+from faktura.ledger.standing import current_standing, new_standing, publish_all, refresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,12 @@ def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
         return issue_within(tx, books, provider, account, draft)
 
 
+def issue_read(tx: Transaction, books: Books, provider: Provider, account: Account, read: Read) -> Invoice:
+    """Issue, inside a running transaction, a document that was read and checked in it: nothing is checked twice."""
+    account = lock_account(tx, account.id)
+    return issue_within(tx, books, provider, account, read.draft, prepared=prepared_of(read, provider, today=legal_date(books.clock(), provider.zone)))
+
+
 def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Invoice:
     """Issue a credit note for all of an issued document, or for so much of its lines (numbered from 1).
 
@@ -63,10 +71,22 @@ def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[i
         return issue_within(tx, books, provider, account, credit_draft(corrected, quantities=quantities, note=note))
 
 
-def issue_within(tx: Transaction, books: Books, provider: Provider, account: Account, draft: Draft, *, key: BillingKey | None = None) -> Invoice:
-    """Issue inside a running transaction, which holds the account's lock; `key` says what a billing run bills by it."""
+def issue_within(
+    tx: Transaction,
+    books: Books,
+    provider: Provider,
+    account: Account,
+    draft: Draft,
+    *,
+    prepared: Prepared | None = None,
+    key: BillingKey | None = None,
+) -> Invoice:
+    """Issue inside a running transaction, which holds the account's lock; `key` says what a billing run bills by it.
+
+    `prepared` is what the draft comes to, where that is known.
+    """
     draft = _resolve_preceding(tx, account, draft)
-    prepared = prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
+    prepared = replace(prepared, draft=draft) if prepared else prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
     corrected = _corrected(tx, account, draft)
     if corrected:
         prepared = replace(prepared, tax_country=_corrected_country(corrected, draft) or prepared.tax_country)
@@ -90,10 +110,11 @@ def issue_within(tx: Transaction, books: Books, provider: Provider, account: Acc
         )
         tx.payments.allocate([allocation])
         refresh(tx, books, provider, corrected)
-    publish(tx, books, provider, account.id, [(invoice, current_standing(tx, invoice, provider))])
+    standing = current_standing(tx, invoice, provider) if allocation else new_standing(invoice)
+    publish_all(tx, books, provider, [(account, [(invoice, standing)])])
     if key:
         key = replace(key, recorded_at_us=now_us)
-        tx.invoices.bill(account.id, invoice.id, key)
+        tx.invoices.bill([(invoice, key)])
     payload = issued_payload(invoice, [allocation] if allocation else [], key)
     event = Event(name="invoice.issued", payload=payload, account_id=account.id, subject_id=invoice.id)
     write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
@@ -108,20 +129,28 @@ def prepare(draft: Draft, provider: Provider, *, today: date) -> Prepared:
         price_basis=draft.price_basis,
         exemption_reasons=dict(draft.exemption_reasons),
     )
+    refuse(check(draft, seller=provider.seller, totals=totals, issue_date=today))
+    return prepared_of(Read(draft, lines, items, totals), provider, today=today)
+
+
+def prepared_of(read: Read, provider: Provider, *, today: date) -> Prepared:
+    """A draft that was read for the provider on this day, and keeps every rule."""
+    draft, lines, items, totals = read
     issue_date = draft.issue_date or today
-    refuse(check(replace(draft, issue_date=issue_date), seller=provider.seller, totals=totals))
-    supply = Supply(seller=provider.seller, buyer=draft.buyer, day=draft.tax_point_date or issue_date)
-    country = draft.tax_country or infer_tax_country(supply, [VatKey(group.category, group.rate) for group in totals.vat_breakdown])
+    country = draft.tax_country
+    if country is None:
+        supply = Supply(seller=provider.seller, buyer=draft.buyer, day=draft.tax_point_date or issue_date)
+        country = infer_tax_country(supply, [VatKey(group.category, group.rate) for group in totals.vat_breakdown])
     return Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals, issue_date=issue_date, tax_country=country)
 
 
-def late_faults(tx: Transaction, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
+def late_faults(locked_through: date | None, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
     """What only the series' lock can tell: that the period is open, and that the rules still hold if it is another day by now.
 
     A document prepared before midnight and numbered after it must bear the VAT of the new day.
     """
     draft = prepared.draft
-    faults = period_faults(tx, provider, issue_date=issue_date, tax_point_date=draft.tax_point_date)
+    faults = locked_faults(locked_through, issue_date=issue_date, tax_point_date=draft.tax_point_date)
     if issue_date != prepared.issue_date:
         faults += check(replace(draft, issue_date=issue_date), seller=provider.seller, totals=prepared.totals)
     return faults
@@ -192,7 +221,7 @@ def _take_number(tx: Transaction, books: Books, provider: Provider, series: Seri
     locked = tx.series.lock(series)
     now_us = books.clock()
     first, issue_date, after = take(locked, count=0 if order_id else 1, asked=prepared.draft.issue_date, today=legal_date(now_us, provider.zone))
-    refuse(late_faults(tx, provider, prepared, issue_date))
+    refuse(late_faults(locked_through(tx, provider), provider, prepared, issue_date))
     seq = order_id or first
     number = render_number(locked.template, seq=seq, day=issue_date)
     use_numbers(tx, locked, [number])

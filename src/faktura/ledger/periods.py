@@ -44,5 +44,10 @@ def lock_period(books: Books, *, provider: str, through: date) -> PeriodLock:
 
 def period_faults(tx: Transaction, provider: Provider, *, issue_date: date, tax_point_date: date | None) -> list[Fault]:
     """The dates of a document that fall into a locked period. Only under the series' lock is the answer final."""
+    return locked_faults(locked_through(tx, provider), issue_date=issue_date, tax_point_date=tax_point_date)
+
+
+def locked_through(tx: Transaction, provider: Provider) -> date | None:
+    """The last day of a provider's closed books. Only under the series' lock is the answer final."""
     lock = tx.vat.last_lock(provider.id)
-    return locked_faults(lock.locked_through if lock else None, issue_date=issue_date, tax_point_date=tax_point_date)
+    return lock.locked_through if lock else None

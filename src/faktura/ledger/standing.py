@@ -43,6 +43,11 @@ def current_standing(tx: Transaction, invoice: Settled, provider: Provider, mome
     return settle(invoice.total_with_vat_minor, settlements)
 
 
+def new_standing(invoice: Invoice) -> Standing:
+    """Of a document that is being issued, and settles nothing itself: nothing can have settled it yet."""
+    return settle(invoice.total_with_vat_minor or 0, ())
+
+
 def observed_standing(tx: Transaction, invoice: Settled, provider: Provider, moment: Moment = NOW) -> Standing | None:
     """What its source last showed as paid and due of a recorded document; None where it never did, or not by then.
 
@@ -116,33 +121,48 @@ def refresh_pro_forma(tx: Transaction, books: Books, provider: Provider, account
 def publish(tx: Transaction, books: Books, provider: Provider, account_id: int, new: Sequence[tuple[Invoice, Standing]]) -> None:
     """Give new documents of one account their standings and their places in its list.
 
-    Newer than all: after the last. Older than all: before the first. In between: the shorter side moves, once for
-    all documents given. The account must be locked; where its list ends is read here, since a transaction may publish twice.
+    The account must be locked; where its list ends is read here, since a transaction may publish twice.
     """
     account = tx.accounts.get(account_id)
     if account is None:
         raise AssertionError("the account is locked, so it is there")
+    publish_all(tx, books, provider, [(account, new)])
+
+
+def publish_all(tx: Transaction, books: Books, provider: Provider, new: Sequence[tuple[Account, Sequence[tuple[Invoice, Standing]]]]) -> list[Account]:
+    """The same for several accounts, each given once, as it is now; the accounts as they are then.
+
+    Newer than all: after the last. Older than all: before the first. In between: the shorter side moves, once for
+    all documents given.
+    """
     dialect = books.dialects[provider.dialect]
-    ordered = sorted(new, key=lambda entry: _key(entry[0]))
-    listed = [entry for entry in ordered if dialect.lists(entry[0].type_code)]
-    tx.listings.insert([render(dialect, invoice, standing, provider) for invoice, standing in ordered if not dialect.lists(invoice.type_code)])
-    if not listed:
-        return
-    count, first, last = len(listed), account.first_ordinal, account.last_ordinal
-    low, high = _key(listed[0][0]), _key(listed[-1][0])
-    newest, oldest = tx.listings.key_at(account.id, last), tx.listings.key_at(account.id, first)
-    if newest is None or oldest is None or low > newest:
-        places = range(last + 1, last + 1 + count)
-        last += count
-    elif high < oldest:
-        places = range(first - count, first)
-        first -= count
-    else:
-        places = range(-count, 0)
-    tx.listings.insert([render(dialect, invoice, standing, provider, ordinal=place) for (invoice, standing), place in zip(listed, places, strict=True)])
-    if places.start < 0:
-        first, last = _interleave(tx, account, count, low, high)
-    tx.accounts.set_ends(account.id, first_ordinal=first, last_ordinal=last)
+    newest = tx.listings.keys_at((account.id, account.last_ordinal) for account, _ in new)
+    rows: list[ListingRow] = []
+    between: list[tuple[Account, int, ListKey, ListKey]] = []
+    after: dict[int, Account] = {}
+    for account, entries in new:
+        ordered = sorted(entries, key=_entry_key) if len(entries) > 1 else entries
+        listed = [entry for entry in ordered if dialect.lists(entry[0].type_code)]
+        rows += [render(dialect, invoice, standing, provider) for invoice, standing in ordered if not dialect.lists(invoice.type_code)]
+        if not listed:
+            continue
+        count, first, last = len(listed), account.first_ordinal, account.last_ordinal
+        low, high = _key(listed[0][0]), _key(listed[-1][0])
+        if account.id not in newest or low > newest[account.id]:
+            places = range(last + 1, last + 1 + count)
+            after[account.id] = account.with_ends(first, last + count)
+        elif high < (tx.listings.key_at(account.id, first) or low):
+            places = range(first - count, first)
+            after[account.id] = account.with_ends(first - count, last)
+        else:
+            places = range(-count, 0)
+            between.append((account, count, low, high))
+        rows += [render(dialect, invoice, standing, provider, ordinal=place) for (invoice, standing), place in zip(listed, places, strict=True)]
+    tx.listings.insert(rows)
+    for account, count, low, high in between:
+        after[account.id] = account.with_ends(*_interleave(tx, account, count, low, high))
+    tx.accounts.set_ends_all((account.id, account.first_ordinal, account.last_ordinal) for account in after.values())
+    return list(after.values())
 
 
 def _interleave(tx: Transaction, account: Account, count: int, low: ListKey, high: ListKey) -> tuple[int, int]:
@@ -193,6 +213,10 @@ def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:
 
 def _key(invoice: Invoice) -> ListKey:
     return invoice.created_at_us, invoice.wire_id
+
+
+def _entry_key(entry: tuple[Invoice, Standing]) -> ListKey:
+    return _key(entry[0])
 
 
 def is_owed(type_code: TypeCode | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from faktura.domain.party import Party
 from faktura.domain.provider import Account, Token
@@ -35,6 +35,21 @@ class AccountRows:
         row = self._driver.one("account_reference_find", provider_id=provider_id, reference=reference)
         return None if row is None else self.get(row["account_id"])
 
+    def find_all(self, provider_id: int, references: Iterable[str]) -> dict[str, int]:
+        """The ids of the provider's accounts of these names, by name; those that there are."""
+        rows = self._driver.each("account_reference_find", [{"provider_id": provider_id, "reference": reference} for reference in references])
+        return {row["reference"]: row["account_id"] for row in rows}
+
+    def get_all(self, account_ids: Iterable[int]) -> dict[int, Account]:
+        """The accounts of these ids."""
+        rows = self._driver.each("account_get", [{"account_id": account_id} for account_id in account_ids])
+        return {row["account_id"]: to_account(row) for row in rows}
+
+    def lock_all(self, account_ids: Iterable[int]) -> dict[int, Account]:
+        """Lock accounts until the transaction ends, in ascending order; those that there are."""
+        rows = self._driver.each("account_lock", [{"account_id": account_id} for account_id in sorted(account_ids)])
+        return {row["account_id"]: to_account(row) for row in rows}
+
     def get(self, account_id: int) -> Account | None:
         """The account of that id."""
         row = self._driver.one("account_get", account_id=account_id)
@@ -63,7 +78,11 @@ class AccountRows:
 
     def set_ends(self, account_id: int, *, first_ordinal: int, last_ordinal: int) -> None:
         """Say where the account's list now begins and ends; counts its revision up."""
-        self._driver.run("account_set_ends", account_id=account_id, first_ordinal=first_ordinal, last_ordinal=last_ordinal)
+        self.set_ends_all([(account_id, first_ordinal, last_ordinal)])
+
+    def set_ends_all(self, ends: Iterable[tuple[int, int, int]]) -> None:
+        """The same for several: (account, first and last ordinal)."""
+        self._driver.many("account_set_ends", [(first, last, account_id) for account_id, first, last in ends])
 
     def insert_token(self, token: Token, *, token_hash: bytes) -> None:
         """Write a token under its hash."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 Row = Any
@@ -21,8 +21,11 @@ class Driver(Protocol):
     def run(self, name: str, /, **parameters: object) -> int:
         """Run a statement and return how many rows it wrote."""
 
-    def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
-        """Run a statement once for every row."""
+    def many(self, name: str, rows: Iterable[Mapping[str, object] | Sequence[object]]) -> None:
+        """Run a statement once for every row: its parameters by name, or in the order in which the statement names them."""
+
+    def each(self, name: str, rows: Iterable[Mapping[str, object]]) -> list[Row]:
+        """Run a statement that returns rows once for each of these parameters; what all of them returned."""
 
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         """Run the statement that these named fragments make together, where its rows are few."""

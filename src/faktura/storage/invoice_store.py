@@ -14,20 +14,17 @@ from faktura.domain.payment import Standing
 from faktura.domain.vat import VatBreakdown
 from faktura.ledger.ports import BillingKey, MovedIn, Overview
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
-from faktura.storage.driver import Driver, Row
-from faktura.storage.rows import (
+from faktura.storage.document_rows import (
+    BREAKDOWN_COLUMNS,
+    LINE_COLUMNS,
     allowance_charge_row,
-    flat_row,
     invoice_row,
-    line_row,
-    moment_row,
-    to_allowance_charge,
-    to_date,
-    to_invoice,
-    to_line,
-    to_vat_breakdown,
-    vat_breakdown_row,
+    invoice_values,
+    line_values,
+    vat_breakdown_values,
 )
+from faktura.storage.driver import Driver, Row
+from faktura.storage.rows import flat_row, moment_row, to_allowance_charge, to_date, to_invoice, to_line, to_vat_breakdown
 
 
 class InvoiceRows:
@@ -38,7 +35,7 @@ class InvoiceRows:
 
     def insert(self, invoices: Sequence[Invoice]) -> None:
         """Write documents with all that hangs on them."""
-        self._driver.many("invoice_insert", [invoice_row(invoice) for invoice in invoices])
+        self._driver.many("invoice_insert", map(invoice_values, invoices))
         self.insert_parts(invoices)
 
     def insert_parts(self, invoices: Sequence[Invoice]) -> None:
@@ -68,9 +65,9 @@ class InvoiceRows:
         stored = {name: self._driver.all(name, **key) for name in ("invoice_get", "line_all", "allowance_charge_all", "vat_breakdown_all")}
         made = {
             "invoice_get": [invoice_row(written)],
-            "line_all": _lines([whole]),
+            "line_all": [dict(zip(LINE_COLUMNS, values, strict=True)) for values in _lines([whole])],
             "allowance_charge_all": sorted(_allowances_charges([whole]), key=lambda row: (row["line_number"], row["position"])),
-            "vat_breakdown_all": _vat_breakdowns([whole]),
+            "vat_breakdown_all": [dict(zip(BREAKDOWN_COLUMNS, values, strict=True)) for values in _vat_breakdowns([whole])],
         }
         return all([dict(zip(row.keys(), row, strict=True)) for row in rows] == list(made[name]) for name, rows in stored.items())
 
@@ -115,9 +112,14 @@ class InvoiceRows:
         row = self._driver.one("billing_item_get", account_id=account_id, period=period, product=product)
         return None if row is None else row["invoice_id"]
 
-    def bill(self, account_id: int, invoice_id: int, key: BillingKey) -> None:
-        """Keep that a product is billed for a period; the table's key refuses a second time."""
-        self._driver.run("billing_item_insert", account_id=account_id, invoice_id=invoice_id, **flat_row(key))
+    def billed_all(self, keys: Iterable[tuple[int, str, str]]) -> dict[tuple[int, str, str], int]:
+        """The documents that bill (account, period, product), of those that are billed."""
+        rows = self._driver.each("billing_item_find", [{"account_id": account, "period": period, "product": product} for account, period, product in keys])
+        return {(row["account_id"], row["period"], row["product"]): row["invoice_id"] for row in rows}
+
+    def bill(self, items: Iterable[tuple[Invoice, BillingKey]]) -> None:
+        """Keep that products are billed for a period; the table's key refuses a second time."""
+        self._driver.many("billing_item_insert", [(item.account_id, key.period, key.product, item.id, key.recorded_at_us) for item, key in items])
 
     def move_in(self, account_id: int, invoice_id: int, moved: MovedIn) -> None:
         """Keep that a document was issued elsewhere."""
@@ -239,10 +241,10 @@ def _ordered(selection: Selection, given: dict[str, object]) -> list[str]:
     return [*fragments, f"overview_by_{sort.term}{'_descending' if sort.is_descending else ''}"]
 
 
-def _lines(invoices: Iterable[Invoice]) -> Iterator[dict[str, object]]:
+def _lines(invoices: Iterable[Invoice]) -> Iterator[tuple[object, ...]]:
     for invoice in invoices:
         for number, line in enumerate(invoice.lines or (), 1):
-            yield line_row(line, account_id=invoice.account_id, invoice_id=invoice.id, line_number=number)
+            yield line_values(line, account_id=invoice.account_id, invoice_id=invoice.id, line_number=number)
 
 
 def _allowances_charges(invoices: Iterable[Invoice]) -> Iterator[dict[str, object]]:
@@ -254,7 +256,7 @@ def _allowances_charges(invoices: Iterable[Invoice]) -> Iterator[dict[str, objec
                 yield allowance_charge_row(item, account_id=invoice.account_id, invoice_id=invoice.id, line_number=number, position=position)
 
 
-def _vat_breakdowns(invoices: Iterable[Invoice]) -> Iterator[dict[str, object]]:
+def _vat_breakdowns(invoices: Iterable[Invoice]) -> Iterator[tuple[object, ...]]:
     for invoice in invoices:
         for position, group in enumerate(invoice.vat_breakdown, 1):
-            yield vat_breakdown_row(group, account_id=invoice.account_id, invoice_id=invoice.id, position=position)
+            yield vat_breakdown_values(group, account_id=invoice.account_id, invoice_id=invoice.id, position=position)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 from faktura.domain.provider import Token
 from faktura.ledger.listing_ports import ListingRow, ListKey, ServedPage
 from faktura.storage.driver import Driver
-from faktura.storage.rows import flat_row, to_token
+from faktura.storage.rows import flat_values, to_token
 
 _SKIP_MAX = 2**53
 """A page deeper than any list: keeps the arithmetic inside BIGINT."""
@@ -22,7 +22,7 @@ class ListingRows:
 
     def insert(self, rows: Sequence[ListingRow]) -> None:
         """Write standings of new documents."""
-        self._driver.many("listing_insert", [flat_row(row) for row in rows])
+        self._driver.many("listing_insert", map(flat_values, rows))
 
     def refresh(self, row: ListingRow) -> None:
         """Write a document's new standing; its place stays."""
@@ -41,6 +41,11 @@ class ListingRows:
         """What stands at an ordinal."""
         row = self._driver.one("listing_at", account_id=account_id, ordinal=ordinal)
         return None if row is None else (row["created_at_us"], row["wire_id"])
+
+    def keys_at(self, places: Iterable[tuple[int, int]]) -> dict[int, ListKey]:
+        """What stands in accounts' lists at an ordinal each: (account, ordinal)."""
+        rows = self._driver.each("listing_at", [{"account_id": account_id, "ordinal": ordinal} for account_id, ordinal in places])
+        return {row["account_id"]: (row["created_at_us"], row["wire_id"]) for row in rows}
 
     def first_after(self, account_id: int, key: ListKey) -> int | None:
         """The ordinal of the oldest listed document that is newer than a key."""

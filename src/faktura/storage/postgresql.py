@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -30,7 +29,7 @@ from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE
 from faktura.storage.migration import Migration
 from faktura.storage.pool import Connection, Pool
-from faktura.storage.statement import load_statements
+from faktura.storage.statement import PARAMETER, in_order, load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
 
@@ -120,7 +119,7 @@ def _rows(cursor: psycopg.Cursor[Any]) -> Any:  # noqa: ANN401 - psycopg's row f
 @cache
 def _statement(text: str) -> str:
     """A statement in psycopg's words: `:name` becomes `%(name)s`."""
-    return re.sub(r"(?<![:\w]):([a-z]\w*)", r"%(\1)s", text.replace("%", "%%"))
+    return PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
 
 
 @contextmanager
@@ -154,9 +153,22 @@ class _Session:
         with _told(self._connection):
             return self._connection.execute(_statement(self._statements[name]), parameters).rowcount
 
-    def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
-        with _told(self._connection), self._connection.cursor() as cursor:
-            cursor.executemany(_statement(self._statements[name]), rows)
+    def many(self, name: str, rows: Iterable[Mapping[str, object] | Sequence[object]]) -> None:
+        listed = list(rows)
+        if listed:
+            text = self._statements[name]
+            with _told(self._connection), self._connection.cursor() as cursor:
+                cursor.executemany(_statement(text) if isinstance(listed[0], Mapping) else in_order(text.replace("%", "%%"), "%s"), listed)
+
+    def each(self, name: str, rows: Iterable[Mapping[str, object]]) -> list[Row]:
+        found: list[Row] = []
+        with _told(self._connection), self._connection.cursor(binary=True) as cursor:
+            cursor.executemany(_statement(self._statements[name]), rows, returning=True)
+            while True:
+                if cursor.description is not None:  # none where there was nothing to run
+                    found += cursor.fetchall()
+                if not cursor.nextset():
+                    return found
 
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         text = _statement("\n".join(self._statements[name] for name in names))
@@ -203,7 +215,10 @@ class _Served:
     def run(self, name: str, /, **_: object) -> int:
         raise TypeError(name)
 
-    def many(self, name: str, _: Iterable[Mapping[str, object]]) -> None:
+    def many(self, name: str, _: Iterable[Mapping[str, object] | Sequence[object]]) -> None:
+        raise TypeError(name)
+
+    def each(self, name: str, _: Iterable[Mapping[str, object]]) -> list[Row]:
         raise TypeError(name)
 
     def assemble(self, names: Iterable[str], **_: object) -> Iterable[Row]:

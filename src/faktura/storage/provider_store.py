@@ -10,7 +10,7 @@ from faktura.domain.numbering import Reset, Series
 from faktura.domain.provider import Provider
 from faktura.ledger.ports import JournalEntry, SeriesJump, Taken
 from faktura.storage.driver import Driver
-from faktura.storage.rows import date_text, flat_row, provider_row, to_provider, to_series
+from faktura.storage.rows import date_text, flat_row, flat_values, provider_row, to_provider, to_series
 
 
 class ProviderRows:
@@ -61,7 +61,7 @@ class ProviderRows:
 
     def append_journal(self, provider_id: int, entries: Sequence[JournalEntry]) -> None:
         """Write entries whose sequence numbers were taken, and where the chain now ends."""
-        self._driver.many("journal_insert", ({"provider_id": provider_id, **flat_row(entry)} for entry in entries))
+        self._driver.many("journal_insert", [(provider_id, *flat_values(entry)) for entry in entries])
         self.journaled += [(provider_id, entry.event) for entry in entries]
         if entries:
             self._driver.run("counter_set_chain", provider_id=provider_id, journal_chain=entries[-1].chain)
@@ -142,11 +142,14 @@ class SeriesRows:
 
     def use(self, series: Series, numbers: Sequence[str]) -> str | None:
         """Keep that numbers are given out; the first that was before, and then none is kept. The caller holds the series' lock."""
-        for number in numbers:
-            if self.is_used(series.provider_id, series.name, number):
-                return number
-        rows = [{"provider_id": series.provider_id, "series": series.name, "number": number} for number in numbers]
-        self._driver.many("issued_number_insert", rows)
+        if not numbers:
+            return None
+        key = {"provider_id": series.provider_id, "series": series.name}
+        if self._driver.one("issued_number_between", **key, low=min(numbers), high=max(numbers)) is not None:  # perhaps another in between
+            for number in numbers:
+                if self.is_used(series.provider_id, series.name, number):
+                    return number
+        self._driver.many("issued_number_insert", [(series.provider_id, series.name, number) for number in numbers])
         return None
 
     def is_used(self, provider_id: int, series: str, number: str) -> bool:

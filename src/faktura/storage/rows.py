@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
@@ -26,33 +27,6 @@ _PLAIN_COLUMNS = (
     "account_id wire_id source_wire_id source_type series series_sequence number created_at_us line_total_minor allowance_total_minor charge_total_minor "
     "total_without_vat_minor vat_total_minor total_with_vat_minor note payment_terms override_reason tax_country pro_forma_id recorded_at_us"
 ).split()
-
-
-def invoice_row(invoice: Invoice) -> dict[str, object]:
-    """The invoice's own row, without what hangs on it."""
-    period = invoice.period or Period()
-    preceding = invoice.preceding_invoice
-    return {name: getattr(invoice, name) for name in _PLAIN_COLUMNS} | {
-        "invoice_id": invoice.id,
-        "origin": invoice.origin.value,
-        "type_code": invoice.type_code.value if invoice.type_code else None,
-        "issue_date": invoice.issue_date.isoformat(),
-        "currency": invoice.currency.code,
-        "price_basis": invoice.price_basis.value if invoice.price_basis else None,
-        "seller": party_text(invoice.seller),
-        "buyer": party_text(invoice.buyer),
-        "due_date": date_text(invoice.due_date),
-        "tax_point_date": date_text(invoice.tax_point_date),
-        "period_start": date_text(period.start),
-        "period_end": date_text(period.end),
-        "vat_rate": decimal_text(invoice.vat_rate),
-        "breakdown_count": len(invoice.vat_breakdown),
-        "line_count": None if invoice.lines is None else len(invoice.lines),
-        "preceding_number": preceding.number if preceding else None,
-        "preceding_issue_date": date_text(preceding.issue_date) if preceding else None,
-        "preceding_invoice_id": preceding.invoice_id if preceding else None,
-        "order_ids": None if invoice.order_ids is None else json.dumps(invoice.order_ids),
-    }
 
 
 def to_invoice(
@@ -89,28 +63,6 @@ def to_invoice(
     )
 
 
-def line_row(line: InvoiceLine, *, account_id: int, invoice_id: int, line_number: int) -> dict[str, object]:
-    """One invoice line's row; line numbers count from 1."""
-    period = line.period or Period()
-    return {
-        "account_id": account_id,
-        "invoice_id": invoice_id,
-        "line_number": line_number,
-        "name": line.name,
-        "quantity": canonical(line.quantity),
-        "unit_code": line.unit_code,
-        "unit_price": canonical(line.unit_price),
-        "line_total_minor": line.line_total_minor,
-        "net_amount_minor": line.net_amount_minor,
-        "vat_category": _category_text(line.vat),
-        "vat_rate": canonical(line.vat.rate) if line.vat else None,
-        "item_id": line.item_id,
-        "period_start": date_text(period.start),
-        "period_end": date_text(period.end),
-        "order_id": line.order_id,
-    }
-
-
 def to_line(row: Row, allowances_charges: tuple[AllowanceCharge, ...]) -> InvoiceLine:
     """The line of a row."""
     start, end = to_date(row["period_start"]), to_date(row["period_end"])
@@ -129,22 +81,6 @@ def to_line(row: Row, allowances_charges: tuple[AllowanceCharge, ...]) -> Invoic
     )
 
 
-def allowance_charge_row(item: AllowanceCharge, *, account_id: int, invoice_id: int, line_number: int, position: int) -> dict[str, object]:
-    """One allowance or charge; line_number 0 is the document's."""
-    return {
-        "account_id": account_id,
-        "invoice_id": invoice_id,
-        "line_number": line_number,
-        "position": position,
-        "is_charge": int(item.is_charge),
-        "amount_minor": item.amount_minor,
-        "net_amount_minor": item.net_amount_minor,
-        "reason": item.reason,
-        "vat_category": _category_text(item.vat),
-        "vat_rate": canonical(item.vat.rate) if item.vat else None,
-    }
-
-
 def to_allowance_charge(row: Row) -> AllowanceCharge:
     """The allowance or charge of a row."""
     return AllowanceCharge(
@@ -154,20 +90,6 @@ def to_allowance_charge(row: Row) -> AllowanceCharge:
         reason=row["reason"],
         vat=_to_vat(row),
     )
-
-
-def vat_breakdown_row(group: VatBreakdown, *, account_id: int, invoice_id: int, position: int) -> dict[str, object]:
-    """One group of the VAT breakdown."""
-    return {
-        "account_id": account_id,
-        "invoice_id": invoice_id,
-        "position": position,
-        "category": group.category.value if group.category else None,
-        "rate": canonical(group.rate),
-        "taxable_amount_minor": group.taxable_amount_minor,
-        "tax_amount_minor": group.tax_amount_minor,
-        "exemption_reason": group.exemption_reason,
-    }
 
 
 def to_vat_breakdown(row: Row) -> VatBreakdown:
@@ -184,6 +106,11 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
 def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
+
+
+def flat_values(value: ListingRow | JournalEntry) -> tuple[object, ...]:
+    """The same in the order of the fields, where that is the statement's."""
+    return tuple([getattr(value, name) for name in value.__slots__])
 
 
 def provider_row(provider: Provider) -> dict[str, object]:
@@ -216,7 +143,7 @@ def to_provider(row: Row) -> Provider:
         dialect=row["dialect"],
         zone=row["zone"],
         currency=Currency(row["currency"]),
-        seller=Party(**json.loads(row["seller"])),
+        seller=_party(row["seller"]),
         public_url=settings["public_url"],
         hosts=tuple(settings["hosts"]),
         rate_limit=settings["rate_limit"],
@@ -338,14 +265,20 @@ def to_standing(row: Row) -> Standing:
     return Standing(paid_minor=row["paid_minor"], due_minor=row["due_minor"], settlements=to_settlements(row["settlements"]))
 
 
+@lru_cache(maxsize=1024)
 def party_text(party: Party | None) -> str | None:
-    """A party as JSON."""
+    """A party as JSON. One seller, and few buyers in turn, stand in many documents."""
     return None if party is None else json.dumps(party.to_mapping(), ensure_ascii=False)
 
 
 def to_party(text: str | None) -> Party | None:
     """The party of that text."""
-    return None if text is None else Party(**json.loads(text))
+    return None if text is None else _party(text)
+
+
+@lru_cache(maxsize=1024)
+def _party(text: str) -> Party:
+    return Party(**json.loads(text))
 
 
 LAST_INSTANT_US = 2**62
@@ -378,10 +311,6 @@ def decimal_text(value: Decimal | None) -> str | None:
 def to_decimal(text: str | None) -> Decimal | None:
     """The decimal of that text."""
     return None if text is None else Decimal(text)
-
-
-def _category_text(vat: VatKey | None) -> str | None:
-    return vat.category.value if vat and vat.category else None
 
 
 def _to_vat(row: Row) -> VatKey | None:

@@ -9,9 +9,10 @@ from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.ledger.ports import KnownSource
+from faktura.storage.document_rows import invoice_row
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
-from faktura.storage.rows import LAST_INSTANT_US, invoice_row, settlements_text, to_standing
+from faktura.storage.rows import LAST_INSTANT_US, settlements_text, to_standing
 
 
 class SourceRows:

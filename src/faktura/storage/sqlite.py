@@ -6,14 +6,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, LedgerUncertainError, SchemaError
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
-from faktura.storage.statement import load_statements
+from faktura.storage.statement import in_order, load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
 
@@ -76,8 +76,15 @@ class _Session:
     def run(self, name: str, /, **parameters: object) -> int:
         return self._connection.execute(self._statements[name], parameters).rowcount
 
-    def many(self, name: str, rows: Iterable[Mapping[str, object]]) -> None:
-        self._connection.executemany(self._statements[name], rows)
+    def many(self, name: str, rows: Iterable[Mapping[str, object] | Sequence[object]]) -> None:
+        listed = list(rows)
+        if listed:
+            text = self._statements[name]
+            self._connection.executemany(text if isinstance(listed[0], Mapping) else in_order(text, "?"), listed)
+
+    def each(self, name: str, rows: Iterable[Mapping[str, object]]) -> list[Row]:
+        execute, text = self._connection.execute, self._statements[name]
+        return [found for row in rows for found in execute(text, row).fetchall()]
 
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         return self._connection.execute("\n".join(self._statements[name] for name in names), parameters)

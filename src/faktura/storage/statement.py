@@ -6,6 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
+PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -19,6 +20,16 @@ def load_statements() -> dict[str, str]:
         message = "statements.sql names a statement twice"
         raise ValueError(message)
     return named
+
+
+@cache
+def in_order(text: str, mark: str) -> str:
+    """A statement whose parameters come in the order in which it names them, each once; `mark` stands for a parameter."""
+    names = PARAMETER.findall(text)
+    if len(set(names)) != len(names):
+        message = f"a statement that names a parameter twice takes its parameters by name: {text}"
+        raise ValueError(message)
+    return PARAMETER.sub(mark, text)
 
 
 def _clean(body: str) -> str:

@@ -54,6 +54,9 @@ INSERT INTO issued_number (provider_id, series, number) VALUES (:provider_id, :s
 -- name: issued_number_get
 SELECT number FROM issued_number WHERE provider_id = :provider_id AND series = :series AND number = :number;
 
+-- name: issued_number_between
+SELECT number FROM issued_number WHERE provider_id = :provider_id AND series = :series AND number BETWEEN :low AND :high LIMIT 1;
+
 -- name: issued_number_count
 SELECT COUNT(*) AS numbers FROM issued_number WHERE provider_id = :provider_id;
 
@@ -91,7 +94,7 @@ WHERE a.provider_id = :provider_id AND i.series = :series;
 INSERT INTO account_reference (provider_id, reference, account_id) VALUES (:provider_id, :reference, :account_id);
 
 -- name: account_reference_find
-SELECT account_id FROM account_reference WHERE provider_id = :provider_id AND reference = :reference;
+SELECT account_id, reference FROM account_reference WHERE provider_id = :provider_id AND reference = :reference;
 
 -- name: account_insert
 INSERT INTO account (account_id, provider_id, reference, buyer, first_ordinal, last_ordinal, revision, created_at_us)
@@ -194,6 +197,9 @@ SELECT invoice_id FROM invoice WHERE account_id = :account_id AND pro_forma_id =
 
 -- name: billing_item_get
 SELECT invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
+
+-- name: billing_item_find
+SELECT account_id, period, product, invoice_id FROM billing_item WHERE account_id = :account_id AND period = :period AND product = :product;
 
 -- name: billing_item_of_invoice
 SELECT period, product, recorded_at_us FROM billing_item WHERE account_id = :account_id AND invoice_id = :invoice_id ORDER BY period, product;
@@ -406,7 +412,7 @@ UPDATE listing SET paid_minor = :paid_minor, due_minor = :due_minor, dialect_ver
 WHERE account_id = :account_id AND invoice_id = :invoice_id;
 
 -- name: listing_at
-SELECT created_at_us, wire_id FROM listing WHERE account_id = :account_id AND ordinal = :ordinal;
+SELECT account_id, created_at_us, wire_id FROM listing WHERE account_id = :account_id AND ordinal = :ordinal;
 
 -- name: listing_first_after
 SELECT ordinal FROM listing
