@@ -28,8 +28,9 @@ from faktura.domain.vat import VatBreakdown, VatCategory, VatKey
 from faktura.ledger.listing_ports import ListingRow
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
 from faktura.ledger.ports import BillingKey, MovedIn
+from faktura.storage.document_rows import invoice_row
 from faktura.storage.driver import Driver, Row
-from faktura.storage.rows import invoice_row, to_invoice, to_standing
+from faktura.storage.rows import to_invoice, to_standing
 
 _LINES_MAX = 10_000
 """Lines that are in memory at once, but for a document that has more."""
