@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -301,6 +302,7 @@ def _links(invoice: Invoice) -> dict[str, object]:
     return {"_links": {"self": {"href": f"{_ROUTE}/{invoice.wire_id}"}}}
 
 
+@lru_cache(maxsize=1024)
 def _written(instant_us: int, zone: str) -> str:
     """The instant with the zone's true offset, without a colon (facts 23 and 27)."""
     return f"{to_datetime(instant_us, zone):%Y-%m-%dT%H:%M:%S%z}"

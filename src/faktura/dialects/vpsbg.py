@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -89,6 +90,12 @@ class _Error(msgspec.Struct):
     errors: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
 
+@lru_cache(maxsize=1024)
+def _written(instant_us: int) -> str:
+    """A midnight, which all documents of a day share."""
+    return f"{to_datetime(instant_us):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 _envelope = msgspec.json.Decoder(_Envelope, strict=False)
 _item = msgspec.json.Decoder(_Item, strict=False)
 _error = msgspec.json.Decoder(_Error, strict=False)
@@ -134,7 +141,7 @@ class Vpsbg:
             {
                 "id": invoice.wire_id,
                 "invoice_number": invoice.number,
-                "created_at": f"{to_datetime(invoice.created_at_us):%Y-%m-%dT%H:%M:%S.%fZ}",
+                "created_at": _written(invoice.created_at_us),
                 "amount": number(None if net is None else sign * net, currency),
                 "amount_with_vat": number(None if gross is None else sign * gross, currency),
                 "type": word,

@@ -169,6 +169,8 @@ def _check_totals(reader: _Reader, source: Mapping[str, Any], totals: Totals) ->
     is_computable = not any(_hides_sums(found) for found in reader.faults)
     rules = {"total_without_vat": "BR-CO-13", "vat_total": "BR-CO-14", "total_with_vat": "BR-CO-15"}
     for name in _TOTALS:
+        if source.get(name) is None:
+            continue
         stated = reader.value(source, name, "", lambda value: reader.currency.to_minor(parse_decimal(value)), None)
         computed = getattr(totals, f"{name}_minor")
         if is_computable and stated is not None and stated != computed:

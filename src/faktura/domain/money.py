@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
+from functools import lru_cache
 
 from faktura.domain.errors import SettingError
 from faktura.domain.text import shown
@@ -99,6 +100,7 @@ def parse_decimal(text: object) -> Decimal:
     return Decimal(written.rstrip("0") if "." in written else written)
 
 
+@lru_cache(maxsize=8192)
 def canonical(value: Decimal) -> str:
     """The one text of a decimal: no exponent, no trailing zeros, no negative zero."""
     if value == 0:
