@@ -8,8 +8,9 @@ is not plainly so is left out here: verification looks at it one by one.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
@@ -20,22 +21,24 @@ from typing import Any
 import msgspec
 
 from faktura.domain.errors import FakturaError
-from faktura.domain.invoice import Invoice, InvoiceLine, Origin, Period, PrecedingInvoice
+from faktura.domain.invoice import Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Allocation, Payment, Settlement, Standing
 from faktura.domain.recorded import SourceKind, SourceWord
-from faktura.domain.vat import VatBreakdown, VatCategory, VatKey
+from faktura.domain.party import Party
+from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 from faktura.ledger.listing_ports import ListingRow
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
 from faktura.ledger.ports import BillingKey, MovedIn
-from faktura.storage.document_rows import invoice_row
+from faktura.storage.document_rows import INVOICE_COLUMNS
 from faktura.storage.driver import Driver, Row
-from faktura.storage.rows import to_invoice, to_standing
+from faktura.storage.rows import party_text, to_party, to_settlements
 
 _LINES_MAX = 10_000
 """Lines that are in memory at once, but for a document that has more."""
 _REMEMBERED = 16_384
 """Texts whose values are remembered: prices, quantities and dates come again and again."""
+_PARTIES = 1024
 _UNREADABLE = (FakturaError, ValueError, KeyError, TypeError, ArithmeticError)
 
 _json = msgspec.json.Encoder().encode
@@ -52,10 +55,11 @@ _INVOICE, _LINE, _PERIOD, _PRECEDING = map(_canonical, (Invoice, InvoiceLine, Pe
 _VAT, _BREAKDOWN, _CURRENCY, _STANDING, _SETTLEMENT = map(_canonical, (VatKey, VatBreakdown, Currency, Standing, Settlement))
 _WORD, _KEY, _MOVED, _PAYMENT, _ALLOCATION = map(_canonical, (SourceWord, BillingKey, MovedIn, Payment, Allocation))
 
-_TEXTS = ("series", "number", "source_type", "note", "payment_terms", "override_reason", "tax_country")
-_NESTED = {"id", "currency", "buyer", "seller", "period", "preceding_invoice", "order_ids", "lines", "allowances_charges", "vat_breakdown"}
-_SAME = [field.name for field in fields(Invoice) if field.name not in _NESTED and field.name not in _TEXTS]
-"""Terms of a document whose JSON is what their columns hold."""
+_LISTED = ("ordinal", "created_at_us", "wire_id", "number_folded", "paid_minor", "due_minor", "dialect_version", "item", "single")
+_INVOICE_WIDTH = 1 + len(INVOICE_COLUMNS)
+_ORIGINS = {origin.value: origin for origin in Origin}
+_TYPE_CODES: dict[int | None, TypeCode | None] = {None: None} | {code.value: code for code in TypeCode}
+_PRICE_BASES: dict[str | None, PriceBasis | None] = {None: None} | {basis.value: basis for basis in PriceBasis}
 
 
 def read_plain(driver: Driver, provider_id: int, *, first: int, last: int) -> Iterator[PlainDocument | PlainMoney]:
@@ -81,13 +85,12 @@ def _read_money(driver: Driver, key: dict[str, int], odd: set[int]) -> Iterator[
 def _read_documents(driver: Driver, key: dict[str, int], odd: set[int]) -> Iterator[PlainDocument]:
     rows = driver.all("plain_documents", **key)
     lines, groups, sources, settled = (_grouped(driver.all(name, **key)) for name in ("plain_lines", "plain_breakdowns", "plain_sources", "plain_settlements"))
-    names = rows[0].keys() if rows else []
-    often = Counter(row["sequence"] for row in rows)  # a document that is billed twice has two rows
+    often = Counter(row[0] for row in rows)  # a document that is billed twice has two rows
     for row in rows:
-        at = row["sequence"]
-        if at not in odd and often[at] == 1:
+        sequence = row[0]
+        if sequence not in odd and often[sequence] == 1:
             try:
-                found = _document(dict(zip(names, row, strict=True)), lines[at], groups[at], sources[at], settled[at])
+                found = _document(row, lines[sequence], groups[sequence], sources[sequence], settled[sequence])
             except _UNREADABLE:
                 continue
             yield found
@@ -114,134 +117,160 @@ def _grouped(rows: Iterable[Row]) -> dict[int, list[Row]]:
     return groups
 
 
-def _document(row: dict[str, Any], line_rows: Sequence[Row], group_rows: Sequence[Row], sources: Sequence[Row], settled: Sequence[Row]) -> PlainDocument:
+def _document(row: Row, line_rows: Sequence[Row], group_rows: Sequence[Row], sources: Sequence[Row], settled: Sequence[Row]) -> PlainDocument:
     """A document with the digest of what its rows say; an error where they are not plainly as the ledger writes them."""
-    lines = [_line(place, line) for place, line in enumerate(line_rows, 1)]
-    groups = [_breakdown(place, group) for place, group in enumerate(group_rows, 1)]
-    invoice = to_invoice(row, lines=tuple(line for line, _ in lines), allowances_charges=(), vat_breakdown=tuple(group for group, _ in groups))
-    made = invoice_row(invoice)
-    if not made.items() <= row.items() or len(lines) != (row["line_count"] or 0):
-        raise _not_plain()
-    said: object = _INVOICE(
-        **{name: row[name] for name in _SAME},
-        **{name: _text(row[name]) for name in _TEXTS},
-        id=row["invoice_id"],
-        currency=_CURRENCY(code=row["currency"]),
-        buyer=_party(row["buyer"]),
-        seller=_party(row["seller"]),
-        period=_period(row["period_start"], row["period_end"])[1],
-        preceding_invoice=_preceding(row),
-        order_ids=invoice.order_ids,
-        lines=None if row["line_count"] is None else [line for _, line in lines],
-        allowances_charges=(),
-        vat_breakdown=[group for _, group in groups],
-    )
-    counts = {"invoice": 1, "listing": 1, "invoice_line": len(lines), "vat_breakdown": len(groups)}
+    invoice, said = _invoice(row, line_rows, group_rows)
+    *listed, period, product, billed_at_us, missing_from, payment_count, moved_at_us, used_number = row[_INVOICE_WIDTH:]
+    counts = {"invoice": 1, "listing": 1, "invoice_line": len(line_rows), "vat_breakdown": len(group_rows)}
     observed = None
     if invoice.origin is Origin.RECORDED:
         (source,) = sources
         observed, word = _word(source)
         said = [said, word]
         counts |= {"source": 1, "observation": int(observed is not None)}
+    elif moved_at_us is not None and period is not None:
+        raise _not_plain()
+    elif moved_at_us is not None:
+        said = [said, _MOVED(missing_from=missing_from, payment_count=payment_count, recorded_at_us=moved_at_us)]
+        counts |= {"issued": 1, "moved_in": 1}
+    elif period is not None:
+        said = [said, _KEY(period=_text(period), product=_text(product), recorded_at_us=billed_at_us)]
+        counts |= {"issued": 1, "billing_item": 1}
     else:
-        more = _billed_or_moved(row)
-        said = [said, more] if more else said
-        counts |= {"issued": 1, "billing_item": int(row["period"] is not None), "moved_in": int(row["moved_at_us"] is not None)}
+        counts["issued"] = 1
     return PlainDocument(
-        sequence=row["sequence"],
+        sequence=row[0],
         digest=_digest(said),
         rows=counts,
         invoice=invoice,
-        is_moved_in=row["moved_at_us"] is not None,
-        is_number_used=row["used_number"] is not None,
+        is_moved_in=moved_at_us is not None,
+        is_number_used=used_number is not None,
         observed=observed,
-        settled=[(amount, date.fromisoformat(day)) for _, _, amount, day in sorted(settled, key=itemgetter(1))],
-        listing=_listing(row),
+        settled=[(amount, _date(day)) for _, _, amount, day in sorted(settled, key=itemgetter(1))],
+        listing=ListingRow(account_id=invoice.account_id, invoice_id=invoice.id, **dict(zip(_LISTED, listed, strict=True))),
     )
 
 
-def _line(place: int, row: Row) -> tuple[InvoiceLine, object]:
-    """The line of a row, and what it is in canonical JSON."""
-    _, number, name, quantity, unit_code, unit_price, total, net, category, rate, item_id, start, end, order_id = row
-    if number != place:
+def _invoice(row: Row, line_rows: Sequence[Row], group_rows: Sequence[Row]) -> tuple[Invoice, object]:
+    """The document of rows, and what it is in canonical JSON; an error where writing it would make other rows."""
+    (
+        _, account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
+        price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total, allowance_total, charge_total, total_without_vat,
+        vat_total, total_with_vat, vat_rate, line_count, breakdown_count, preceding_number, preceding_date, preceding_id, order_ids, note, payment_terms,
+        override_reason, tax_country, pro_forma_id, recorded_at_us, *_,
+    ) = row  # fmt: skip
+    lines, said_lines = _lines(line_rows)
+    groups, said_groups = _breakdowns(group_rows)
+    if len(lines) != (line_count or 0) or len(groups) != breakdown_count:
         raise _not_plain()
-    vat, said_vat = _vat(category, rate)
-    period, said_period = _period(start, end)
-    line = InvoiceLine(
-        name=_text(name),
-        quantity=_decimal(quantity),
-        unit_code=_text(unit_code),
-        unit_price=_decimal(unit_price),
-        line_total_minor=total,
-        net_amount_minor=net,
-        vat=vat,
-        item_id=_text(item_id),
+    for text in (source_type, series, number, note, payment_terms, override_reason, tax_country):
+        _text(text)
+    known_currency, said_currency = _currency(currency)
+    known_seller, said_seller = _party(seller)
+    known_buyer, said_buyer = _party(buyer)
+    period, said_period = _period(period_start, period_end)
+    preceding, said_preceding = _preceding(preceding_number, preceding_date, preceding_id)
+    orders = _order_ids(order_ids)
+    same = {
+        "account_id": account_id, "wire_id": wire_id, "source_wire_id": source_wire_id, "source_type": source_type, "series": series,
+        "series_sequence": series_sequence, "number": number, "created_at_us": created_at_us, "line_total_minor": line_total,
+        "allowance_total_minor": allowance_total, "charge_total_minor": charge_total, "total_without_vat_minor": total_without_vat,
+        "vat_total_minor": vat_total, "total_with_vat_minor": total_with_vat, "note": note, "payment_terms": payment_terms,
+        "override_reason": override_reason, "tax_country": tax_country, "pro_forma_id": pro_forma_id, "recorded_at_us": recorded_at_us,
+        "id": invoice_id, "order_ids": orders,
+    }  # fmt: skip
+    invoice = Invoice(
+        **same,
+        origin=_ORIGINS[origin],
+        type_code=_TYPE_CODES[type_code],
+        issue_date=_date(issue_date),
+        currency=known_currency,
+        price_basis=_PRICE_BASES[price_basis],
+        seller=known_seller,
+        buyer=known_buyer,
+        due_date=_day(due_date),
+        tax_point_date=_day(tax_point_date),
         period=period,
-        order_id=order_id,
+        vat_rate=None if vat_rate is None else _decimal(vat_rate),
+        vat_breakdown=groups,
+        lines=None if line_count is None else lines,
+        preceding_invoice=preceding,
     )
-    return line, _LINE((), item_id, total, name, net, order_id, said_period, quantity, unit_code, unit_price, said_vat)
+    said = _INVOICE(
+        **same,
+        origin=origin,
+        type_code=type_code,
+        issue_date=issue_date,
+        currency=said_currency,
+        price_basis=price_basis,
+        seller=said_seller,
+        buyer=said_buyer,
+        due_date=due_date,
+        tax_point_date=tax_point_date,
+        period=said_period,
+        vat_rate=vat_rate,
+        vat_breakdown=said_groups,
+        lines=None if line_count is None else said_lines,
+        preceding_invoice=said_preceding,
+        allowances_charges=(),
+    )
+    return invoice, said
 
 
-def _breakdown(place: int, row: Row) -> tuple[VatBreakdown, object]:
-    """The VAT group of a row, and what it is in canonical JSON."""
-    _, position, category, rate, taxable, tax, reason = row
-    vat, _ = _vat(category, rate)
-    if position != place or vat is None:
-        raise _not_plain()
-    group = VatBreakdown(category=vat.category, rate=vat.rate, taxable_amount_minor=taxable, tax_amount_minor=tax, exemption_reason=_text(reason))
-    return group, _BREAKDOWN(category=category, rate=rate, taxable_amount_minor=taxable, tax_amount_minor=tax, exemption_reason=reason)
+def _lines(rows: Sequence[Row]) -> tuple[tuple[InvoiceLine, ...], list[object]]:
+    """The lines of rows, and what they are in canonical JSON."""
+    lines, said = [], []
+    for place, row in enumerate(rows, 1):
+        _, number, name, quantity, unit_code, unit_price, total, net, category, rate, item_id, start, end, order_id = row
+        if number != place:
+            raise _not_plain()
+        vat, said_vat = _vat(category, rate)
+        period, said_period = _period(start, end)
+        line = InvoiceLine(
+            name=_text(name),
+            quantity=_decimal(quantity),
+            unit_code=_text(unit_code),
+            unit_price=_decimal(unit_price),
+            line_total_minor=total,
+            net_amount_minor=net,
+            vat=vat,
+            item_id=_text(item_id),
+            period=period,
+            order_id=order_id,
+        )
+        lines.append(line)
+        said.append(_LINE((), item_id, total, name, net, order_id, said_period, quantity, unit_code, unit_price, said_vat))
+    return tuple(lines), said
+
+
+def _breakdowns(rows: Sequence[Row]) -> tuple[tuple[VatBreakdown, ...], list[object]]:
+    """The VAT groups of rows, and what they are in canonical JSON."""
+    groups, said = [], []
+    for place, (_, position, category, rate, taxable, tax, reason) in enumerate(rows, 1):
+        vat, _ = _vat(category, rate)
+        if position != place or vat is None:
+            raise _not_plain()
+        amounts = {"taxable_amount_minor": taxable, "tax_amount_minor": tax, "exemption_reason": _text(reason)}
+        groups.append(VatBreakdown(category=vat.category, rate=vat.rate, **amounts))
+        said.append(_BREAKDOWN(category=category, rate=rate, **amounts))
+    return tuple(groups), said
 
 
 def _word(row: Row) -> tuple[Standing | None, object]:
     """What a document's only source showed as paid and due, and its word in canonical JSON."""
-    is_observed = row["observed_by"] is not None
-    instants = {row["told_at_us"], row["recorded_at_us"], row["observed_at_us"] if is_observed else row["told_at_us"]}
-    is_other = is_observed and (row["observed_by"], row["observed_seen_at_us"]) != (row["source_id"], row["seen_at_us"])
-    if len(instants) != 1 or is_other or hashlib.sha256(row["body"]).digest() != row["digest"]:
+    _, told_at_us, source_id, kind, digest, body, seen_at_us, recorded_at_us, observer_id, observed_seen_at_us, observed_at_us, paid, due, settlements = row
+    is_whole = recorded_at_us == told_at_us and hashlib.sha256(body).digest() == digest
+    if not is_whole or (observer_id is not None and (observer_id, observed_seen_at_us, observed_at_us) != (source_id, seen_at_us, told_at_us)):
         raise _not_plain()
-    observed = to_standing(row) if is_observed else None
-    word = _WORD(
-        kind=SourceKind(row["kind"]).value,
-        seen_at_us=row["seen_at_us"],
-        digest=row["digest"].hex(),
-        observed=None if observed is None else _standing(observed),
-        added=(),
-        differences=(),
-    )
-    return observed, word
+    observed = None if observer_id is None else Standing(paid_minor=paid, due_minor=due, settlements=to_settlements(settlements))
+    said = None if observed is None else _standing(observed)
+    return observed, _WORD(kind=SourceKind(kind).value, seen_at_us=seen_at_us, digest=digest.hex(), observed=said, added=(), differences=())
 
 
 def _standing(observed: Standing) -> object:
     settlements = observed.settlements
     said = None if settlements is None else [_SETTLEMENT(amount_minor=item.amount_minor, paid_at_us=item.paid_at_us) for item in settlements]
     return _STANDING(paid_minor=observed.paid_minor, due_minor=observed.due_minor, settlements=said)
-
-
-def _billed_or_moved(row: Mapping[str, Any]) -> object:
-    """What the journal's digest of an issued document covers beside it; None where that is nothing."""
-    if row["moved_at_us"] is not None:
-        if row["period"] is not None:
-            raise _not_plain()
-        return _MOVED(missing_from=row["missing_from"], payment_count=row["payment_count"], recorded_at_us=row["moved_at_us"])
-    if row["period"] is not None:
-        return _KEY(period=_text(row["period"]), product=_text(row["product"]), recorded_at_us=row["billed_at_us"])
-    return None
-
-
-def _listing(row: Mapping[str, Any]) -> ListingRow:
-    return ListingRow(
-        account_id=row["account_id"],
-        invoice_id=row["invoice_id"],
-        ordinal=row["ordinal"],
-        created_at_us=row["listed_at_us"],
-        wire_id=row["listed_wire_id"],
-        number_folded=row["number_folded"],
-        paid_minor=row["paid_minor"],
-        due_minor=row["due_minor"],
-        dialect_version=row["dialect_version"],
-        item=row["item"],
-        single=row["single"],
-    )
 
 
 def _payment(row: Row) -> object:
@@ -270,10 +299,13 @@ def _allocation(row: Row) -> object:
     )
 
 
-def _preceding(row: Mapping[str, Any]) -> object:
-    if row["preceding_number"] is None:
-        return None
-    return _PRECEDING(number=_text(row["preceding_number"]), issue_date=row["preceding_issue_date"], invoice_id=row["preceding_invoice_id"])
+def _preceding(number: str | None, issue_date: str | None, invoice_id: int | None) -> tuple[PrecedingInvoice | None, object]:
+    if number is None:
+        if issue_date is not None or invoice_id is not None:
+            raise _not_plain()
+        return None, None
+    preceding = PrecedingInvoice(number=_text(number), issue_date=_day(issue_date), invoice_id=invoice_id)
+    return preceding, _PRECEDING(number=number, issue_date=issue_date, invoice_id=invoice_id)
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - it is handed back as it is
@@ -302,18 +334,43 @@ def _vat(category: str | None, rate: str | None) -> tuple[VatKey | None, object]
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _period(start: str | None, end: str | None) -> tuple[Period | None, object]:
-    if start is None and end is None:
-        return None, None
-    days = [None if text is None else date.fromisoformat(text) for text in (start, end)]
-    if any(day is not None and day.isoformat() != text for day, text in zip(days, (start, end), strict=True)):
+def _date(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.isoformat() != text:
         raise _not_plain()
-    return Period(start=days[0], end=days[1]), _PERIOD(start=start, end=end)
+    return day
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else _date(text)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _party(text: str | None) -> object:
-    return None if text is None else msgspec.Raw(_sorted_json(msgspec.json.decode(text)))
+def _period(start: str | None, end: str | None) -> tuple[Period | None, object]:
+    if start is None and end is None:
+        return None, None
+    return Period(start=_day(start), end=_day(end)), _PERIOD(start=start, end=end)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _currency(code: str) -> tuple[Currency, object]:
+    return Currency(code), _CURRENCY(code=code)
+
+
+@lru_cache(maxsize=_PARTIES)
+def _party(text: str | None) -> tuple[Party | None, object]:
+    party = to_party(text)
+    if party_text(party) != text:
+        raise _not_plain()
+    return party, None if text is None else msgspec.Raw(_sorted_json(msgspec.json.decode(text)))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _order_ids(text: str | None) -> tuple[int, ...] | None:
+    ids = None if text is None else tuple(json.loads(text))
+    if ids is not None and json.dumps(ids) != text:
+        raise _not_plain()
+    return ids
 
 
 def _digest(said: object) -> bytes:

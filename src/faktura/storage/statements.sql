@@ -891,9 +891,13 @@ ORDER BY j.sequence;
 
 -- name: plain_documents
 -- Documents that entries from :first to :last tell of, with their standings and what else has one row for each.
-SELECT i.*, j.sequence, l.ordinal, l.created_at_us AS listed_at_us, l.wire_id AS listed_wire_id, l.number_folded, l.paid_minor, l.due_minor,
-  l.dialect_version, l.item, l.single, b.period, b.product, b.recorded_at_us AS billed_at_us,
-  m.missing_from, m.payment_count, m.recorded_at_us AS moved_at_us, n.number AS used_number
+SELECT j.sequence, i.account_id, i.invoice_id, i.wire_id, i.source_wire_id, i.origin, i.type_code, i.source_type, i.series, i.series_sequence, i.number, i.created_at_us,
+  i.issue_date, i.currency, i.price_basis, i.seller, i.buyer, i.due_date, i.tax_point_date, i.period_start, i.period_end, i.line_total_minor,
+  i.allowance_total_minor, i.charge_total_minor, i.total_without_vat_minor, i.vat_total_minor, i.total_with_vat_minor, i.vat_rate, i.line_count,
+  i.breakdown_count, i.preceding_number, i.preceding_issue_date, i.preceding_invoice_id, i.order_ids, i.note, i.payment_terms, i.override_reason,
+  i.tax_country, i.pro_forma_id, i.recorded_at_us,
+  l.ordinal, l.created_at_us, l.wire_id, l.number_folded, l.paid_minor, l.due_minor, l.dialect_version, l.item, l.single,
+  b.period, b.product, b.recorded_at_us, m.missing_from, m.payment_count, m.recorded_at_us, n.number
 FROM journal j
 JOIN invoice i ON i.account_id = j.account_id AND i.invoice_id = j.subject_id
 JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
@@ -917,8 +921,8 @@ WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last
 ORDER BY j.sequence, v.position;
 
 -- name: plain_sources
-SELECT j.sequence, j.recorded_at_us AS told_at_us, s.source_id, s.kind, s.digest, s.body, s.seen_at_us, s.recorded_at_us,
-  o.source_id AS observed_by, o.seen_at_us AS observed_seen_at_us, o.recorded_at_us AS observed_at_us, o.paid_minor, o.due_minor, o.settlements
+SELECT j.sequence, j.recorded_at_us, s.source_id, s.kind, s.digest, s.body, s.seen_at_us, s.recorded_at_us,
+  o.source_id, o.seen_at_us, o.recorded_at_us, o.paid_minor, o.due_minor, o.settlements
 FROM journal j
 JOIN source s ON s.account_id = j.account_id AND s.invoice_id = j.subject_id
 LEFT JOIN observation o ON o.account_id = s.account_id AND o.invoice_id = s.invoice_id
