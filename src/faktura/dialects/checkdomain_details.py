@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from faktura.dialects.base import amount, number, plain
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine
 from faktura.domain.money import apportion
+from faktura.domain.totals import places
 from faktura.domain.vat import PriceBasis, VatKey, scaled_rate
 
 _UNIT_PRICE_STEP = Decimal("0.0001")
@@ -40,23 +40,13 @@ def gross_prices(invoice: Invoice) -> list[int]:
     keys = [line.vat for line in lines] + [item.vat for item in invoice.allowances_charges]
     totals = {VatKey(group.category, group.rate): (group.taxable_amount_minor or 0) + (group.tax_amount_minor or 0) for group in invoice.vat_breakdown}
     prices = list(net)
-    for key, indexes in _groups(keys).items():
+    for key, indexes in places(keys).items():
         if key is not None:
             factor = _WHOLE + scaled_rate(key.rate)
             shares = apportion(totals[key], [net[index] * factor for index in indexes], _WHOLE)
             for index, share in zip(indexes, shares, strict=True):
                 prices[index] = share
     return prices
-
-
-def _groups(keys: list[VatKey | None]) -> dict[VatKey | None, list[int]]:
-    """The places of each key."""
-    if keys and keys.count(keys[0]) == len(keys):  # as nearly always: told without a hash of each
-        return {keys[0]: list(range(len(keys)))}
-    groups: dict[VatKey | None, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        groups[key].append(index)
-    return groups
 
 
 def _line(invoice: Invoice, line: InvoiceLine, sign: int, price_minor: int) -> dict[str, object]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -34,8 +34,6 @@ from faktura.storage.document_rows import INVOICE_COLUMNS
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import party_text, to_party, to_settlements
 
-_LINES_MAX = 10_000
-"""Lines that are in memory at once, but for a document that has more."""
 _REMEMBERED = 16_384
 """Texts whose values are remembered: prices, quantities and dates come again and again."""
 _PARTIES = 1024
@@ -63,12 +61,21 @@ _PRICE_BASES: dict[str | None, PriceBasis | None] = {None: None} | {basis.value:
 
 
 def read_plain(driver: Driver, provider_id: int, *, first: int, last: int) -> Iterator[PlainDocument | PlainMoney]:
-    """See `faktura.ledger.ports.AuditStore.plain`."""
-    seen = driver.all("plain_look", provider_id=provider_id, first=first, last=last)
-    odd = {sequence for sequence, _, is_odd in seen if is_odd}
-    yield from _read_money(driver, {"provider_id": provider_id, "first": first, "last": last}, odd)
-    for start, end in _ranges(seen):
-        yield from _read_documents(driver, {"provider_id": provider_id, "first": start, "last": end}, odd)
+    """See `faktura.ledger.ports.AuditStore.plain`. Memory holds the rows of one document at a time."""
+    key = {"provider_id": provider_id, "first": first, "last": last}
+    odd = {row[0] for row in driver.all("plain_odd", **key)}
+    yield from _read_money(driver, key, odd)
+    lines, groups, sources, settled = (
+        _Groups(driver.stream(name, **key)) for name in ("plain_lines", "plain_breakdowns", "plain_sources", "plain_settlements")
+    )
+    for row in driver.stream("plain_documents", **key):
+        sequence = row[0]
+        if sequence not in odd:
+            try:
+                found = _document(row, lines.of(sequence), groups.of(sequence), sources.of(sequence), settled.of(sequence))
+            except _UNREADABLE:
+                continue
+            yield found
 
 
 def _read_money(driver: Driver, key: dict[str, int], odd: set[int]) -> Iterator[PlainMoney]:
@@ -82,39 +89,21 @@ def _read_money(driver: Driver, key: dict[str, int], odd: set[int]) -> Iterator[
                 yield PlainMoney(sequence=row["sequence"], digest=digest, table=table, is_overdrawn=row["left_minor"] < 0)
 
 
-def _read_documents(driver: Driver, key: dict[str, int], odd: set[int]) -> Iterator[PlainDocument]:
-    rows = driver.all("plain_documents", **key)
-    lines, groups, sources, settled = (_grouped(driver.all(name, **key)) for name in ("plain_lines", "plain_breakdowns", "plain_sources", "plain_settlements"))
-    often = Counter(row[0] for row in rows)  # a document that is billed twice has two rows
-    for row in rows:
-        sequence = row[0]
-        if sequence not in odd and often[sequence] == 1:
-            try:
-                found = _document(row, lines[sequence], groups[sequence], sources[sequence], settled[sequence])
-            except _UNREADABLE:
-                continue
-            yield found
+class _Groups:
+    """Rows that come in the order of the entries that they belong to, an entry's at a time."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._groups = groupby(rows, itemgetter(0))
+        self._sequence, self._rows = next(self._groups, _END)
+
+    def of(self, sequence: int) -> list[Row]:
+        """The rows of an entry; entries are asked for in their order, each once."""
+        while self._sequence < sequence:
+            self._sequence, self._rows = next(self._groups, _END)
+        return list(self._rows) if self._sequence == sequence else []
 
 
-def _ranges(seen: Sequence[Row]) -> Iterator[tuple[int, int]]:
-    """Entries in ranges of not too many lines, at least one each."""
-    first, previous, lines = None, 0, 0
-    for sequence, line_count, _ in seen:
-        if first is None or lines + (line_count or 0) > _LINES_MAX:
-            if first is not None:
-                yield first, previous
-            first, lines = sequence, 0
-        lines += line_count or 0
-        previous = sequence
-    if first is not None:
-        yield first, previous
-
-
-def _grouped(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    groups: dict[int, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row[0]].append(row)
-    return groups
+_END: tuple[int, Iterable[Row]] = (2**63, ())
 
 
 def _document(row: Row, line_rows: Sequence[Row], group_rows: Sequence[Row], sources: Sequence[Row], settled: Sequence[Row]) -> PlainDocument:

@@ -872,9 +872,10 @@ FROM billing_run r JOIN billing_run_item i ON i.provider_id = r.provider_id AND 
 WHERE r.state IN ('queued', 'checking', 'issuing')
 GROUP BY r.provider_id, r.run_id, r.state, i.outcome;
 
--- name: plain_look
--- What entries from :first to :last tell of: how many lines a document has, and whether more hangs on it, or on a payment, than a quick look takes in.
-SELECT j.sequence, i.line_count, (
+-- name: plain_odd
+-- Entries from :first to :last about documents and payments on which more hangs than a quick look takes in.
+SELECT j.sequence FROM journal j
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND (
   EXISTS (SELECT 1 FROM allowance_charge ac WHERE ac.account_id = j.account_id AND ac.invoice_id = j.subject_id)
   OR EXISTS (SELECT 1 FROM enrichment e WHERE e.account_id = j.account_id AND e.invoice_id = j.subject_id)
   OR EXISTS (SELECT 1 FROM conflict c WHERE c.account_id = j.account_id AND c.invoice_id = j.subject_id)
@@ -884,10 +885,7 @@ SELECT j.sequence, i.line_count, (
   OR EXISTS (SELECT 1 FROM reversal rv WHERE rv.account_id = j.account_id AND rv.payment_id = j.subject_id)
   OR EXISTS (SELECT 1 FROM payment p WHERE p.account_id = j.account_id AND p.pro_forma_id = j.subject_id)
   OR EXISTS (SELECT 1 FROM invoice made WHERE made.account_id = j.account_id AND made.pro_forma_id = j.subject_id)
-) AS is_odd
-FROM journal j LEFT JOIN invoice i ON i.account_id = j.account_id AND i.invoice_id = j.subject_id
-WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last
-ORDER BY j.sequence;
+);
 
 -- name: plain_documents
 -- Documents that entries from :first to :last tell of, with their standings and what else has one row for each.
@@ -930,13 +928,14 @@ WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND j
 ORDER BY j.sequence;
 
 -- name: plain_settlements
--- Unsorted, so that they go along the index by document.
+-- An entry's own are sorted by whoever asks, so that they go along the index by document.
 SELECT j.sequence, al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
 FROM journal j
 JOIN allocation al ON al.account_id = j.account_id AND al.invoice_id = j.subject_id
 LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
 LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
-WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND rv.payment_id IS NULL;
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND rv.payment_id IS NULL
+ORDER BY j.sequence;
 
 -- name: plain_payments
 SELECT j.sequence, p.account_id, p.payment_id, p.amount_minor, p.currency, p.paid_on, p.reference, p.pro_forma_id, p.recorded_at_us,
