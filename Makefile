@@ -5,8 +5,9 @@ BIN = $(VENV)/bin
 PORT ?= 8000
 DATA ?= faktura-demo
 KILLS ?= 1000
+BENCH = .venv-bench
 
-.PHONY: demo test soak check lock clean
+.PHONY: demo test soak bench bench-large check lock clean
 
 demo: $(VENV)/installed
 	$(BIN)/faktura demo --port $(PORT) --data $(DATA)
@@ -17,6 +18,14 @@ test: $(VENV)/installed-dev check
 # Kill servers, commands and PostgreSQL under load, KILLS times on each engine; some twenty minutes each for a thousand.
 soak: $(VENV)/installed-dev
 	$(BIN)/python -m tests.crash.soak --kills $(KILLS)
+
+# Some twenty minutes on two cores; wrk is Debian's package. `make bench ARGS=--quick` shows in a minute or two that everything works.
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python -m bench $(ARGS)
+
+# Ledgers of a million and ten million invoices, 12 GB in bench/large/, built once; `make bench` measures with them where they are.
+bench-large: $(BENCH)/installed
+	$(BENCH)/bin/python -m bench.large
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -34,14 +43,22 @@ $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	touch $@
 
+$(BENCH)/installed: requirements/product.txt requirements/build.txt requirements/bench.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements/product.txt -r requirements/build.txt
+	$(BENCH)/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	$(BENCH)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade
 
-# Newer versions of everything: run, test, commit the three files.
+# Newer versions of everything: run, test, commit the four files.
 lock: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) -o requirements/product.txt pyproject.toml
 	$(COMPILE) -o requirements/build.txt --group build
 	$(COMPILE) -c requirements/product.txt -o requirements/dev.txt --group dev
+	$(COMPILE) -c requirements/product.txt -o requirements/bench.txt --group bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

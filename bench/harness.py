@@ -97,6 +97,18 @@ def timed(work: Callable[[], object], *, units: int = 1) -> Cost:
     return cost
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A line that cannot be measured here, and why: a tool or a large set is missing, or the server lacks what it would measure."""
+
+    what: str
+    reason: str
+
+
+class CannotRunError(Exception):
+    """A module of rows cannot run here at all; it says why."""
+
+
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
     """This process, and what it starts meanwhile, on one core."""

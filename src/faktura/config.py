@@ -22,8 +22,11 @@ NAMES = (
     "FAKTURA_ACTOR",
     "FAKTURA_METRICS_PORT",
     "FAKTURA_METRICS_HOST",
+    "FAKTURA_WORKERS",
 )
 """Every variable that is read."""
+WORKERS_MAX = 256
+"""Processes that serve together, at most."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -68,6 +71,8 @@ class Settings:
     metrics_port: int | None = None
     """Where Prometheus may ask; nowhere for None, any free port for 0."""
     metrics_host: str = "127.0.0.1"
+    workers: int = 1
+    """Processes that serve."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -81,6 +86,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         actor=environment.get("FAKTURA_ACTOR") or environment.get("USER") or "operator",
         metrics_port=_port("FAKTURA_METRICS_PORT", environment.get("FAKTURA_METRICS_PORT") or ""),
         metrics_host=environment.get("FAKTURA_METRICS_HOST") or "127.0.0.1",
+        workers=_workers("FAKTURA_WORKERS", environment.get("FAKTURA_WORKERS") or "1"),
     )
 
 
@@ -139,6 +145,13 @@ def _port(name: str, text: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 2**16):  # noqa: PLR2004 - 65535 has five digits
         message = f"{name} must be a port, 0 for any that is free, not {text!r}"
+        raise SettingError(message)
+    return int(text)
+
+
+def _workers(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 0 < int(text) <= WORKERS_MAX):  # noqa: PLR2004 - 256 has three digits
+        message = f"{name} must be a number from 1 to {WORKERS_MAX}, not {text!r}"
         raise SettingError(message)
     return int(text)
 

@@ -12,9 +12,9 @@ import pytest
 import typer
 from tests.cli.terminal import Terminal
 
-from faktura.cli.app import app
+from faktura.cli.tree import make_app
 
-TREE: Any = typer.main.get_command(app)
+TREE: Any = typer.main.get_command(make_app())
 
 
 @pytest.fixture

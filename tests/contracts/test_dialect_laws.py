@@ -107,7 +107,7 @@ def test_law_2_a_rendered_list_parses_to_its_documents(dialect: WireDialect, dat
     said = [Standing() if dialect.name == "vpsbg" else data.draw(standings(invoice.total_with_vat_minor or 0)) for invoice in invoices]
     items = [dialect.render_item(invoice, standing, provider) for invoice, standing in zip(invoices, said, strict=True)]
     query = ListQuery(page=2, limit=30)
-    body = dialect.render_list(query, total=60 + len(items), items=items, origin="https://api.example.com")
+    body = dialect.render_list(query, total=60 + len(items), items=b",".join(items), origin="https://api.example.com")
     assert isinstance(body, bytes)
     answer = dialect.parse_answer(body, provider=provider)
     expected = tuple(

@@ -137,12 +137,13 @@ def _main(connection: socket.socket) -> None:
 
 def _load() -> None:
     """Everything that a server or a command needs, the management API made once: its caches are filled."""
-    import faktura.cli.app  # noqa: PLC0415 - only this process needs it
-    import faktura.storage.postgresql  # noqa: F401, PLC0415
+    import faktura.storage.postgresql  # noqa: F401, PLC0415 - only this process needs it
     from faktura.bootstrap.books import open_books  # noqa: PLC0415
+    from faktura.cli.tree import make_app  # noqa: PLC0415
     from faktura.config import DatabaseUrl, Settings  # noqa: PLC0415
     from faktura.server.management.api import make_management  # noqa: PLC0415
 
+    make_app()
     with open_books(Settings(database=DatabaseUrl(path=":memory:")), create=True) as books:
         make_management(books, used=lambda *_: None, wake=lambda: None)
 

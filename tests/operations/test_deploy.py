@@ -17,14 +17,14 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.postgresql import database_at, server
 
 from faktura.bootstrap.doctor import examine
-from faktura.cli.app import app
+from faktura.cli.tree import make_app
 from faktura.config import NAMES
 from faktura.storage.health import Level
 from faktura.storage.postgresql import PostgresqlStorage
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-COMMANDS: Any = typer.main.get_command(app)
+COMMANDS: Any = typer.main.get_command(make_app())
 UNITS = sorted(DEPLOY.glob("faktura*.*"))
 
 

@@ -75,9 +75,10 @@ def read_as(ledger: Ledger, token: str | None, sql: str) -> list[Any]:
         return connection.execute(sql).fetchall()
 
 
-@pytest.mark.parametrize("table", ["account", "listing", "invoice"])
+@pytest.mark.parametrize("table", ["account", "listing", "invoice", "number_part"])
 def test_a_forgotten_filter_shows_one_account(ledger: Ledger, table: str) -> None:
     """The database shows the rows of the token's account, whatever the statement asks for, and without a token none."""
+    execute(ledger.books, "INSERT INTO number_part SELECT account_id, number_folded, created_at_us, wire_id FROM listing")
     for place, reference in enumerate(("anna", "boris")):
         token = ledger.token("vpsbg", reference)
         rows = read_as(ledger, token, f"SELECT account_id FROM {table}")
@@ -109,10 +110,56 @@ def test_a_page_is_found_below_the_wall(ledger: Ledger, mode: str, skip: int) ->
     assert (walked["Actual Rows"], walked.get("Rows Removed by Filter", 0)) == (30, 0)
 
 
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize(
+    ("name", "asked", "walks"),
+    [
+        ("serve_single", {"wire_id": 1}, {"invoice": 1, "listing": 1}),
+        # 14 of the numbers to 40,001 contain it; no others are looked at, and none of other accounts.
+        (
+            "serve_search",
+            {"text": "1234", "text_end": "1234\U0010ffff", "again": "_%1234%", "pattern": "%1234%", "hits_max": 1000},
+            {"number_part": 14, "listing": 14},
+        ),
+        # Each tenth number: the page ends where it is full.
+        ("serve_search_whole", {"pattern": "%7", "is_counting": 0, "oldest_us": -1}, {"listing": 330}),
+    ],
+)
+def test_rows_are_found_below_the_wall(ledger: Ledger, mode: str, name: str, asked: dict[str, object], walks: dict[str, int]) -> None:
+    """A single invoice and a search look at rows of their own account, as many as they show, and sort no list, however they are planned."""
+    token = ledger.token("vpsbg", "anna")
+    for reference in ("anna", "boris"):
+        (account,) = execute(ledger.books, "SELECT account_id FROM account WHERE reference = ?", [reference])
+        execute(ledger.books, LONG_LIST, [account["account_id"]])
+        execute(ledger.books, "UPDATE account SET first_ordinal = 1, last_ordinal = 40001 WHERE account_id = ?", [account["account_id"]])
+    execute(ledger.books, SHORT_LISTS)
+    execute(ledger.books, PARTS)
+    for table in ("listing", "number_part", "account", "token", "invoice"):
+        execute(ledger.books, f"ANALYZE {table}")
+    given = {"token_hash": hash_token(token), "now_us": ledger.clock(), "skip": 0, "size": 30} | asked
+    storage = storage_of(ledger)
+    with storage._serving.connection() as connection, connection.transaction():
+        connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        connection.execute("SELECT set_config('faktura.token', %s, true)", [(hash_token(token) or b"").hex()])
+        ((plan,),) = connection.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + _statement(load_statements()[name]), given).fetchall()
+    walked: dict[str, float] = {}
+    for step in steps_of(plan[0]["Plan"]):
+        if step.get("Relation Name") in {"invoice", "listing", "number_part"}:
+            rows = (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
+            walked[step["Relation Name"]] = walked.get(step["Relation Name"], 0) + rows
+        assert step["Node Type"] != "Sort" or step["Actual Rows"] <= 30, step
+    assert set(walked) == set(walks)
+    assert all(walked[table] <= most for table, most in walks.items()), walked
+
+
 LONG_LIST = """INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, dialect_version, item)
 SELECT ?, 20000000000 + n, n, n, n, n::text, 1, 'x'::bytea FROM generate_series(2, 40001) n"""
 SHORT_LISTS = """INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, dialect_version, item)
 SELECT 30000000000 + a, 30000000000 + a * 10 + n, n, n, n, n::text, 1, 'x'::bytea FROM generate_series(1, 2000) a, generate_series(1, 3) n"""
+
+
+PARTS = """INSERT INTO number_part (account_id, part, created_at_us, wire_id) SELECT account_id, substr(number_folded, n), created_at_us, wire_id
+FROM listing, generate_series(1, 3) n WHERE n <= length(number_folded) - 2 AND invoice_id < 30000000000"""
 
 
 def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -124,10 +171,10 @@ def steps_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_the_provider_api_reads_nothing_else(ledger: Ledger) -> None:
     """What it never needs it may not read; and it writes nothing."""
-    for table in sorted({*FACTS, *OTHERS} - {"account", "listing", "invoice", "token", "provider"}):
+    for table in sorted({*FACTS, *OTHERS} - {"account", "listing", "invoice", "number_part", "token", "provider"}):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             read_as(ledger, None, f"SELECT 1 FROM {table}")
-    for table in ("account", "listing", "invoice", "token", "provider"):
+    for table in ("account", "listing", "invoice", "number_part", "token", "provider"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             read_as(ledger, None, f"DELETE FROM {table}")
 

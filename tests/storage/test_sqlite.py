@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import open_ledger
+from tests.database import choose_engine, execute
 
 from faktura.bootstrap.books import DIALECTS, migrate, open_books
 from faktura.config import DatabaseUrl, Settings
@@ -22,12 +25,13 @@ from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InvalidDocumentError, LedgerError, LedgerFullError, LedgerReadOnlyError, SchemaError, SettingError
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
-from faktura.domain.provider import Provider
+from faktura.domain.provider import Provider, hash_token
 from faktura.ledger.accounts import add_account, add_provider
 from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
 from faktura.storage.facts import FACTS, OTHERS
 from faktura.storage.migration import load_migrations
+from faktura.storage.sqlite import SqliteStorage
 from faktura.storage.statement import load_statements
 
 EUR = Currency("EUR")
@@ -312,3 +316,33 @@ def _provider(books: Any) -> Any:
     provider = add_provider(books, provider=provider, series=())
     add_account(books, provider="vpsbg", reference="demo", buyer=None)
     return provider
+
+
+def test_reads_of_one_turn_of_a_loop_share_a_snapshot(tmp_path: Path) -> None:
+    """What was asked for together sees one state; what is asked for after a commit sees it; and no snapshot is kept, so the log can be folded."""
+    choose_engine("sqlite")
+    with open_ledger(tmp_path / "ledger.db") as ledger:
+        ledger.provider("vpsbg")
+        ledger.account("vpsbg")
+        token = hash_token(ledger.token("vpsbg")) or b""
+        storage = ledger.books.storage
+        assert isinstance(storage, SqliteStorage)
+        ask = storage.serving().serving.ask_owner(token, now_us=ledger.clock())
+
+        def revise() -> None:
+            execute(ledger.books, "UPDATE account SET revision = revision + 1")
+
+        async def live() -> None:
+            before = ((await storage.fetch(ask)) or (0, 0))[1]
+            for turn in range(1, 4):
+                await asyncio.sleep(0)
+                seen = [await storage.fetch(ask), await storage.fetch(ask)]
+                revise()  # while the loop does not turn
+                seen += [await storage.fetch(ask), await storage.fetch(ask)]
+                assert [found and found[1] for found in seen] == [before + turn - 1] * 4
+                await asyncio.sleep(0)
+                assert ((await storage.fetch(ask)) or (0, 0))[1] == before + turn
+            await asyncio.sleep(0)
+            assert not storage._served()._connection.in_transaction
+
+        asyncio.run(live())

@@ -7,13 +7,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from faktura.bootstrap.books import open_books
 from faktura.config import read_settings
@@ -22,6 +19,9 @@ from faktura.domain.errors import SettingError
 from faktura.domain.moment import Moment
 from faktura.domain.money import Currency
 from faktura.ledger.ports import Books
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 EXIT_INCOMPLETE = 3
 """An import or a billing run left something out, or was contradicted; everything else went in."""
@@ -59,6 +59,9 @@ def day(text: str | None) -> date | None:
 
 def progress() -> Progress:
     """A bar for people: only where standard error is a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - for people; a server that starts does without
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -71,6 +74,9 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[str] = frozenset()) -> None:
     """A table as wide as its content: piped output is never cut."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")

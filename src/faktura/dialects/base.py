@@ -148,8 +148,8 @@ class WireDialect(Protocol):
     def render_request(self, query: Query) -> str:
         """Path (from `/v1` on) and query string that ask for it."""
 
-    def render_list(self, query: ListQuery, *, total: int, items: Sequence[bytes], origin: str) -> bytes | Problem:
-        """The page around rendered items; `origin` is scheme and host for links."""
+    def render_list(self, query: ListQuery, *, total: int, items: bytes, origin: str) -> bytes | Problem:
+        """The page around rendered items, which are joined by commas; `origin` is scheme and host for links."""
 
     def parse_answer(self, body: bytes, *, provider: Provider) -> Answer:
         """The documents of a list page or single answer; WireError when it is neither."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -191,25 +190,24 @@ class Checkdomain:
         """The path that asks for it; other parameters first, then page, then limit (fact 20)."""
         if isinstance(query, GetQuery):
             return f"{_ROUTE}/{query.wire_id}"
-        searched = f"query={quote(query.search, safe='')}&" if query.search else ""
-        return f"{_ROUTE}?{searched}page={query.page}&limit={query.limit}"
+        before, after = _around_page(query)
+        return f"{before}{query.page}{after}"
 
-    def render_list(self, query: ListQuery, *, total: int, items: Sequence[bytes], origin: str) -> bytes | Problem:
+    def render_list(self, query: ListQuery, *, total: int, items: bytes, origin: str) -> bytes | Problem:
         """The HAL envelope; hrefs are paths (fact 20). Beyond the end: 404 (decision in wire.md)."""
         del origin
-        pages = max(1, -(-total // query.limit))
-        if query.page > pages:
+        page, limit = query.page, query.limit
+        pages = max(1, -(-total // limit))
+        if page > pages:
             return Problem(kind=ProblemKind.NOT_FOUND, path=_ROUTE)
-        links = {"self": self._href(query, query.page), "first": self._href(query, 1), "last": self._href(query, pages)}
-        if query.page < pages:
-            links["next"] = self._href(query, query.page + 1)
-        if query.page > 1:
-            links["previous"] = self._href(query, query.page - 1)
-        head = {"page": query.page, "limit": query.limit, "pages": pages, "total": total, "_links": links}
-        return encoder.encode(head)[:-1] + b',"_embedded":{"invoices":[' + b",".join(items) + b"]}}"
-
-    def _href(self, query: ListQuery, page: int) -> dict[str, str]:
-        return {"href": self.render_request(ListQuery(page=page, limit=query.limit, search=query.search))}
+        before, after = _around_page(query)
+        links = {"self": {"href": f"{before}{page}{after}"}, "first": {"href": f"{before}1{after}"}, "last": {"href": f"{before}{pages}{after}"}}
+        if page < pages:
+            links["next"] = {"href": f"{before}{page + 1}{after}"}
+        if page > 1:
+            links["previous"] = {"href": f"{before}{page - 1}{after}"}
+        head = {"page": page, "limit": limit, "pages": pages, "total": total, "_links": links}
+        return b'%b,"_embedded":{"invoices":[%b]}}' % (encoder.encode(head)[:-1], items)
 
     def parse_answer(self, body: bytes, *, provider: Provider) -> Answer:
         """The documents of a list page, or the one of a single answer."""
@@ -281,6 +279,12 @@ class Checkdomain:
     def limits_strangers(self) -> bool:
         """Every answer carries the limit's headers (fact 25)."""
         return True
+
+
+def _around_page(query: ListQuery) -> tuple[str, str]:
+    """What stands before and after the page's number in the path of a list."""
+    searched = f"query={quote(query.search, safe='')}&" if query.search else ""
+    return f"{_ROUTE}?{searched}page=", f"&limit={query.limit}"
 
 
 def _head(invoice: Invoice, standing: Standing, provider: Provider) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -170,13 +169,12 @@ class Vpsbg:
             return f"/{_ROUTE}/{query.wire_id}"
         return f"/{_ROUTE}?page={query.page}"
 
-    def render_list(self, query: ListQuery, *, total: int, items: Sequence[bytes], origin: str) -> bytes | Problem:
+    def render_list(self, query: ListQuery, *, total: int, items: bytes, origin: str) -> bytes | Problem:
         """The Laravel envelope. Beyond the end: an empty page, not an error (fact 12)."""
         page, per_page = query.page, query.limit
         last_page = max(1, -(-total // per_page))
         path = f"{origin}/{_ROUTE}"
-        previous_url = f"{path}?page={page - 1}" if page > 1 else None
-        next_url = f"{path}?page={page + 1}" if page < last_page else None
+        previous_url, next_url = _neighbours(path, page, last_page)
         first_item = (page - 1) * per_page + 1 if items else None
         tail = {
             "links": {"first": f"{path}?page=1", "last": f"{path}?page={last_page}", "prev": previous_url, "next": next_url},
@@ -184,18 +182,14 @@ class Vpsbg:
                 "current_page": page,
                 "from": first_item,
                 "last_page": last_page,
-                "links": [
-                    {"url": previous_url, "label": _PREVIOUS, "active": False},
-                    *(_page_link(path, number_or_gap, page) for number_or_gap in window(page, last_page)),
-                    {"url": next_url, "label": _NEXT, "active": False},
-                ],
+                "links": _page_links(path, page, last_page),
                 "path": path,
                 "per_page": per_page,
-                "to": first_item + len(items) - 1 if first_item else None,
+                "to": min(page * per_page, total) if items else None,
                 "total": total,
             },
         }
-        return b'{"data":[' + b",".join(items) + b"]," + encoder.encode(tail)[1:]
+        return b'{"data":[%b],%b' % (items, encoder.encode(tail)[1:])
 
     def parse_answer(self, body: bytes, *, provider: Provider) -> Answer:
         """The documents of a list page; an item that cannot be read is a fault of its own."""
@@ -269,6 +263,22 @@ def window(page: int, last_page: int) -> list[int | None]:
     if page > last_page - (side + 4):
         return [*start, *range(last_page - (side + 6), last_page + 1)]
     return [*start, *range(page - side, page + side + 1), *end]
+
+
+def _neighbours(path: str, page: int, last_page: int) -> tuple[str | None, str | None]:
+    return f"{path}?page={page - 1}" if page > 1 else None, f"{path}?page={page + 1}" if page < last_page else None
+
+
+@lru_cache(maxsize=1024)
+def _page_links(path: str, page: int, last_page: int) -> msgspec.Raw:
+    """`meta.links`. Most lists have one page, or few, so most of them were written before."""
+    previous_url, next_url = _neighbours(path, page, last_page)
+    links = [
+        {"url": previous_url, "label": _PREVIOUS, "active": False},
+        *(_page_link(path, number_or_gap, page) for number_or_gap in window(page, last_page)),
+        {"url": next_url, "label": _NEXT, "active": False},
+    ]
+    return msgspec.Raw(encoder.encode(links))
 
 
 def _page_link(path: str, number_or_gap: int | None, page: int) -> dict[str, object]:

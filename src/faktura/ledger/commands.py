@@ -52,12 +52,6 @@ def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
         return issue_within(tx, books, provider, account, draft)
 
 
-def issue_read(tx: Transaction, books: Books, provider: Provider, account: Account, read: Read) -> Invoice:
-    """Issue, inside a running transaction, a document that was read and checked in it: nothing is checked twice."""
-    account = lock_account(tx, account.id)
-    return issue_within(tx, books, provider, account, read.draft, prepared=prepared_of(read, provider, today=legal_date(books.clock(), provider.zone)))
-
-
 def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Invoice:
     """Issue a credit note for all of an issued document, or for so much of its lines (numbered from 1).
 

@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from faktura.domain.calendar import legal_date
-from faktura.domain.draft import parse_draft
+from faktura.domain.draft import parse_draft, read_draft
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Draft, Invoice
 from faktura.domain.provider import Account, Provider
-from faktura.ledger.commands import Prepared, issue, lock_account, prepare
+from faktura.ledger.commands import Prepared, issue, issue_within, lock_account, prepare, prepared_of
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import StoredDraft
@@ -81,6 +81,13 @@ def read_document(tx: Transaction, books: Books, account: Account, document: Map
     """A user's document for an account; InvalidDocumentError with all its faults."""
     provider = tx.providers.get(account.provider_id)
     return parse_draft(document, currency=provider.currency, buyer=account.buyer, seller=provider.seller, today=_today(books, provider))
+
+
+def issue_document(tx: Transaction, books: Books, provider: Provider, account: Account, document: Mapping[str, Any]) -> Invoice:
+    """Issue a user's document inside a running transaction, which holds the account's lock: read and checked once, and no statement twice."""
+    today = _today(books, provider)
+    read = read_draft(document, currency=provider.currency, buyer=account.buyer, seller=provider.seller, today=today)
+    return issue_within(tx, books, provider, account, read.draft, prepared=prepared_of(read, provider, today=today))
 
 
 def find_draft(tx: Transaction, provider_id: int, draft_id: int) -> StoredDraft:

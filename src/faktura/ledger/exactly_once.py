@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from faktura.domain.errors import FakturaError, LedgerInterruptedError, LedgerUncertainError
+from faktura.ledger.listing_ports import Ask
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 
 KEY_LENGTH_MAX = 255
+
+
+_T = TypeVar("_T")
 
 
 class KeyReusedError(FakturaError):
@@ -38,6 +43,10 @@ class _Joined:
     def serving(self) -> Transaction:
         """The running transaction."""
         return self.tx
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """Nothing is asked for elsewhere while a transaction runs."""
+        raise TypeError(ask.name)
 
 
 def joined(books: Books, tx: Transaction) -> Books:

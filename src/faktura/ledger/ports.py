@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.moment import NOW, Moment
@@ -19,11 +19,12 @@ from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.recorded import SourceKind, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
-from faktura.ledger.listing_ports import ListingRow, ListingStore, ServingStore
+from faktura.ledger.listing_ports import Ask, ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
 
+_T = TypeVar("_T")
 ListKey = tuple[int, int]
 """What lists are ordered by: (created_at_us, wire_id)."""
 
@@ -351,6 +352,9 @@ class Storage(Protocol):
 
     def serving(self) -> Transaction:
         """Single statements, each its own transaction; for the calling thread only."""
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """What a single statement reads that touches few rows; for an event loop, which it does not keep."""
 
 
 class Dialect(Protocol):

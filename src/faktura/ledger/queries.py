@@ -15,7 +15,7 @@ from faktura.ledger.accounts import find_provider
 from faktura.ledger.credit import Credit, find_credit
 from faktura.ledger.listing_query import document_state
 from faktura.ledger.ports import Books, JournalEntry
-from faktura.ledger.standing import current_standing, render
+from faktura.ledger.standing import current_standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +81,3 @@ def journal_after(books: Books, *, provider_id: int, after: int, limit: int) -> 
     """The same by the provider's id."""
     with books.storage.reading() as tx:
         return list(islice(tx.audit.journal(provider_id, after=after), limit))
-
-
-def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:
-    """A document's wire form by this release's dialect, for a standing that an older one rendered."""
-    with books.storage.reading() as tx:
-        invoice = tx.invoices.get(account_id, invoice_id)
-        account = tx.accounts.get(account_id)
-        if invoice is None or account is None:
-            raise NotFoundError
-        provider = tx.providers.get(account.provider_id)
-        row = render(books.dialects[provider.dialect], invoice, current_standing(tx, invoice, provider), provider)
-    return row.item if not single else row.single or b""

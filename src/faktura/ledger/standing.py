@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from faktura.domain.calendar import legal_date, midnight
+from faktura.domain.errors import NotFoundError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.moment import NOW, Moment
 from faktura.domain.payment import Settlement, Standing, allocate, settle
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.listing_ports import ListingRow, ListKey
+from faktura.ledger.number_parts import number_parts, part
 from faktura.ledger.ports import Books, Dialect, Transaction
 from faktura.ledger.selection import Settled
 
@@ -161,6 +163,8 @@ def publish_all(tx: Transaction, books: Books, provider: Provider, new: Sequence
     tx.listings.insert(rows)
     for account, count, low, high in between:
         after[account.id] = account.with_ends(*_interleave(tx, account, count, low, high))
+    for account, entries in new:
+        part(tx, account, [(_key(invoice), invoice.number.casefold()) for invoice, _ in entries if dialect.lists(invoice.type_code)])
     tx.accounts.set_ends_all((account.id, account.first_ordinal, account.last_ordinal) for account in after.values())
     return list(after.values())
 
@@ -190,6 +194,7 @@ def _interleave(tx: Transaction, account: Account, count: int, low: ListKey, hig
 def replace_key(tx: Transaction, account: Account, invoice: Invoice) -> None:
     """Put a listed document where its corrected creation instant belongs. Rare, so the whole list is numbered anew."""
     tx.listings.rekey(account.id, invoice.id, invoice.created_at_us)
+    tx.listings.rekey_parts(account.id, number_parts(invoice.number.casefold()), key=_key(invoice))
     tx.listings.renumber(account.id, first_ordinal=account.last_ordinal + 1, from_key=_OLDEST, to_key=_NEWEST, is_fresh=True)
     tx.accounts.set_ends(account.id, first_ordinal=account.last_ordinal + 1, last_ordinal=account.last_ordinal + account.listed_total)
 
@@ -209,6 +214,18 @@ def restore(books: Books, provider: Provider, *, batch_size: int = 500) -> int:
         done += len(stale)
         if len(stale) < batch_size:
             return done
+
+
+def render_now(books: Books, *, account_id: int, invoice_id: int, single: bool) -> bytes:
+    """A document's wire form by this release's dialect, for a standing that an older one rendered."""
+    with books.storage.reading() as tx:
+        invoice = tx.invoices.get(account_id, invoice_id)
+        account = tx.accounts.get(account_id)
+        if invoice is None or account is None:
+            raise NotFoundError
+        provider = tx.providers.get(account.provider_id)
+        row = render(books.dialects[provider.dialect], invoice, current_standing(tx, invoice, provider), provider)
+    return row.item if not single else row.single or b""
 
 
 def _key(invoice: Invoice) -> ListKey:

@@ -15,6 +15,7 @@ from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import IDS_PER_PROVIDER
 from faktura.ledger.journal import digest, issued_payload, link
+from faktura.ledger.number_parts import find_fault
 from faktura.ledger.plain_facts import arithmetic_faults, count_rows, find_whole
 from faktura.ledger.ports import Books, Dialect, JournalEntry, SeriesPlace, Transaction
 from faktura.ledger.standing import current_standing, render
@@ -325,3 +326,6 @@ def _verify_account(tx: Transaction, account: Account, accounted: Counter[str]) 
     disorder = tx.audit.disorder(account.id)
     if disorder is not None:
         yield Finding(where=where, message=f"document {disorder} is listed before an older one")
+    fault = find_fault(tx, account)
+    if fault is not None:
+        yield Finding(where=where, message=fault)

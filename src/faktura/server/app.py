@@ -19,6 +19,7 @@ from faktura.server.billing_worker import BillingWorker
 from faktura.server.management_mount import PREFIX, ManagementMount
 from faktura.server.meter import Meter
 from faktura.server.provider_api import ProviderApi, Response
+from faktura.server.rate_limit import RateLimits
 from faktura.server.request import Request, Scope, new_request_id, read_request
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -26,7 +27,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _USED_SECONDS = 60
 """A token's last use is written this often, off the request."""
-_PLAIN = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_PLAIN = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+_PROBES = {"/healthz", "/readyz"}
+_NOT_MODIFIED = 304
 
 _log = structlog.get_logger()
 
@@ -34,13 +37,20 @@ _log = structlog.get_logger()
 class App:
     """One process's server. It owns no storage: who made the books closes them."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None) -> None:
+    def __init__(
+        self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None, limits: RateLimits | None = None
+    ) -> None:
         self._meter = meter or Meter()
         self._books = books
         self._settings = settings
-        self._api = ProviderApi(books, dialects, settings)
+        self._api = ProviderApi(books, dialects, settings, limits)
         self._worker: BillingWorker | None = None
         self._management = ManagementMount(books, used=self._token_used, wake=self._wake)
+
+    @property
+    def meter(self) -> Meter:
+        """What this process has done."""
+        return self._meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -56,11 +66,14 @@ class App:
             status, size = await self._management(scope, receive, send, request=request)
             self._finish(request, Response(status, [], b"", failure=request.failure), started, size=size)
             return
-        response = await self._probe(request) or await self._api.answer(request)
-        headers = [*response.headers, (b"content-length", b"%d" % len(response.body)), (b"x-request-id", request.request_id)]
+        response = await self._api.answer(request) if request.path not in _PROBES else await self._probe(request) or await self._api.answer(request)
+        headers, size = response.headers, len(response.body)
+        if response.status != _NOT_MODIFIED:  # whose length would be that of what is not sent
+            headers.append((b"content-length", b"%d" % size))
+        headers.append((b"x-request-id", request.request_id))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
-        self._finish(request, response, started, size=len(response.body))
+        self._finish(request, response, started, size=size)
 
     def _token_used(self, token_hash: bytes, now_us: int) -> None:
         self._api.tokens_used[token_hash] = now_us
@@ -71,16 +84,19 @@ class App:
 
     async def _probe(self, request: Request) -> Response | None:
         """`/healthz`: the process lives. `/readyz`: it can read its ledger."""
-        if request.path not in {"/healthz", "/readyz"} or request.method not in {"GET", "HEAD"}:
+        if request.method not in {"GET", "HEAD"}:
             return None
         request.route = request.path[1:]
         if request.path == "/healthz":
-            return Response(200, _PLAIN, b'{"status":"ok"}')
+            return Response(200, [*_PLAIN], b'{"status":"ok"}')
         try:
-            await asyncio.to_thread(self._books.storage.serving().providers.all)
+            await asyncio.to_thread(self._read_providers)
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
-            return Response(503, _PLAIN, b'{"status":"ledger unavailable"}', failure=error)
-        return Response(200, _PLAIN, b'{"status":"ready"}')
+            return Response(503, [*_PLAIN], b'{"status":"ledger unavailable"}', failure=error)
+        return Response(200, [*_PLAIN], b'{"status":"ready"}')
+
+    def _read_providers(self) -> None:
+        self._books.storage.serving().providers.all()  # on a connection of the thread that this runs in
 
     def refuse_malformed(self, status: int, peer: str) -> bytes:
         """Count and log bytes that are no request, or too large a one; the id for the answer."""

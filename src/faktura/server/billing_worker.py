@@ -11,7 +11,6 @@ import structlog
 
 from faktura.domain.calendar import MICROSECONDS
 from faktura.domain.errors import LedgerError
-from faktura.ledger.billing_runs import work_waiting
 from faktura.ledger.ports import Books
 from faktura.server.meter import Meter
 
@@ -53,15 +52,17 @@ class BillingWorker:
 
     async def _work(self) -> None:
         while not self._stopping.is_set():
+            with suppress(TimeoutError):  # before the first look too: a server that starts has callers who wait
+                await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
             self._wanted.clear()
+            if self._stopping.is_set():
+                return
             try:
                 await asyncio.to_thread(self._work_waiting)
             except Exception as error:  # noqa: BLE001 - the ledger may be away; runs wait
                 self._tell(error)
             else:
                 self._trouble = None
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), LOOK_SECONDS)
 
     def _tell(self, error: Exception) -> None:
         """Once, not each second for as long as it lasts. The ledger's own trouble needs no traceback."""
@@ -72,6 +73,8 @@ class BillingWorker:
         _log.error("billing runs wait", run_id=self._run_id, reason=str(error), exc_info=None if isinstance(error, LedgerError) else error)
 
     def _work_waiting(self) -> None:
+        from faktura.ledger.billing_runs import work_waiting  # noqa: PLC0415 - in this thread, after the start
+
         self._run_id = None
         work_waiting(self._books, holder=self._holder, is_stopping=self._stopping.is_set, lease_us=self._lease_us, began=self._began)
 

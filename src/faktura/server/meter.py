@@ -10,12 +10,17 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
 
 from faktura.dialects.base import GetQuery, ListQuery, Problem, Query
 from faktura.domain.errors import LedgerError
+from faktura.ledger.listing_ports import Ask
 from faktura.ledger.ports import Storage, Transaction
 
 DURATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_T = TypeVar("_T")
 MEMBERS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -34,6 +39,11 @@ class Histogram:
         """Count one."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def add(self, counts: Sequence[int], total: float) -> None:
+        """Count what another counted, by the same bounds."""
+        self.counts = [one + other for one, other in zip(self.counts, counts, strict=True)]
+        self.total += total
 
 
 _KINDS = ("away", "busy", "full", "readonly", "interrupted", "uncertain", "schema", "ledger", "internal")
@@ -88,6 +98,57 @@ class Meter:
             for event in events:
                 self.events[event] = self.events.get(event, 0) + 1
 
+    def add(self, other: Meter) -> None:
+        """Count what another counted."""
+        self.add_snapshot(other.snapshot())
+
+    def snapshot(self) -> bytes:
+        """All counts, for another process."""
+        with self._lock:
+            events, errors = list(self.events.items()), self.errors.copy()
+        return _encoder.encode(
+            _Counts(
+                requests=list(self.requests.copy().items()),
+                durations={route: (found.counts, found.total) for route, found in self.durations.copy().items()},
+                events=events,
+                errors=errors,
+                waits=[(found.counts, found.total) for found in self._waits()],
+            )
+        )
+
+    def add_snapshot(self, content: bytes) -> None:
+        """Count what a snapshot tells; nothing, where it is empty."""
+        if not content:
+            return
+        told = _decoder.decode(content)
+        for request, count in told.requests:
+            self.requests[request] = self.requests.get(request, 0) + count
+        for event, count in told.events:
+            self.events[event] = self.events.get(event, 0) + count
+        for kind, count in told.errors.items():
+            self.errors[kind] = self.errors.get(kind, 0) + count
+        for route, (counts, total) in told.durations.items():
+            self.durations.setdefault(route, Histogram(DURATION_SECONDS)).add(counts, total)
+        for found, (counts, total) in zip(self._waits(), told.waits, strict=True):
+            found.add(counts, total)
+
+    def _waits(self) -> tuple[Histogram, ...]:
+        return self.turn_seconds, self.commit_seconds, self.commit_members
+
+
+class _Counts(msgspec.Struct, array_like=True):
+    """What a meter counted, as processes tell each other."""
+
+    requests: list[tuple[tuple[str | int | None, str, int], int]]
+    durations: dict[str, tuple[list[int], float]]
+    events: list[tuple[tuple[int, str], int]]
+    errors: dict[str, int]
+    waits: list[tuple[list[int], float]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Counts)
+
 
 def route_of(query: Query | Problem) -> str:
     """What kind of call a provider API was asked for: never the path, of which callers make up as many as they like."""
@@ -122,3 +183,7 @@ class MeteredStorage:
     def serving(self) -> Transaction:
         """As the storage does."""
         return self.storage.serving()
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """As the storage does."""
+        return await self.storage.fetch(ask)

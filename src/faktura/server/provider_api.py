@@ -1,33 +1,45 @@
 """The documented provider APIs: request -> dialect -> one statement -> dialect -> response.
 
-The path is kept short: a token's page is one statement, and its rows are rendered already.
+The path is kept short: a token's page is one statement, and its rows are rendered already. Nothing here is waited for in a
+thread but a search, which may look at a whole account, and what a remote ledger's directory does not know yet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import blake2b
+from typing import TypeVar
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
-from faktura.domain.errors import LedgerError
+from faktura.domain.errors import LedgerBusyError, LedgerError
 from faktura.domain.provider import Provider
-from faktura.ledger.listing_ports import ServedPage
+from faktura.ledger.listing_ports import ServedItems, ServedPage
 from faktura.ledger.ports import Books
-from faktura.ledger.queries import render_now
+from faktura.ledger.standing import render_now
 from faktura.server.directory import Directory
 from faktura.server.meter import route_of
-from faktura.server.rate_limit import RateLimiter
+from faktura.server.rate_limit import RateLimiter, RateLimits
 from faktura.server.request import Request
 
+_T = TypeVar("_T")
+_VARY = (b"vary", b"Authorization")
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
-_THREADS_MAX = 16
-"""Answers that are waited for at once; the others wait for their turn."""
+_SEARCHES_MAX = 4
+"""Searches at once. Each may look through all numbers of an account; nobody else waits for them."""
+_SEARCHES_WAITING_MAX = 64
+_THREADS_MAX = 8
+"""Reads of a remote ledger that are no single statement: of a token that is new, of providers, of documents that another release rendered."""
+_QUERIES_MAX = 1024
+_QUERY_CHARACTERS_MAX = 256
+"""What is remembered of requests' paths and queries, so that nobody can fill the memory."""
 
 
 @dataclass(slots=True)
@@ -52,121 +64,183 @@ class _Call:
     limit: Limit | None = None
 
 
-class _SearchError(Exception):
-    """The request is a search, which is not for the event loop."""
-
-
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings) -> None:
+    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, limits: RateLimits | None = None) -> None:
         self._books = books
+        self._storage = books.storage
         self._dialects = dialects
+        self._remembered = {name: _remembering(dialect) for name, dialect in dialects.items()}
         self._directory = Directory(books.storage, settings.default_provider)
-        self._limiter = RateLimiter()
+        self._limiter = limits or RateLimiter()
         self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
+        self._refreshing: asyncio.Future[None] | None = None
+        self._searching = 0
+        self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
         """When tokens were used, until somebody writes it down."""
 
     async def answer(self, request: Request) -> Response:
-        """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words.
-
-        What a local ledger answers at once is answered here; what waits for a network, or may look at a whole account, in a thread.
-        """
-        response = None if self._books.storage.is_remote else self._answer(request, may_search=False)
-        if response is None:
-            response = await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._answer, request, may_search=True))
-        if response is None:
-            raise AssertionError("a search that may search is answered")
-        return response
-
-    def _answer(self, request: Request, *, may_search: bool) -> Response | None:
-        """The response; None, with nothing counted, for a search that must wait."""
+        """The response, whatever happens: storage that is away is a 503, a mistake of ours a 500, in the provider's words."""
         call = _Call(request)
         try:
-            call.provider = self._directory.by_host(request.host)
-            if call.provider is None:
-                return _empty_ledger()
             if request.token_hash is not None:
-                response = self._answer_owner(call, request.token_hash, may_search=may_search)
+                response = await self._answer_owner(call, request.token_hash)
                 if response is not None:
                     return response
-            return self._answer_stranger(call, call.provider)
-        except _SearchError:
-            return None
+            await self._refresh()
+            call.provider = self._directory.by_host(request.host)
+            return _empty_ledger() if call.provider is None else self._answer_stranger(call, call.provider)
         except LedgerError as error:
             return self._failed(call, ProblemKind.UNAVAILABLE, error)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake becomes a 500 and is logged
             return self._failed(call, ProblemKind.SERVER_ERROR, error)
 
-    def _answer_owner(self, call: _Call, token_hash: bytes, *, may_search: bool) -> Response | None:
+    async def _wait(self, work: Callable[[], _T]) -> _T:
+        """What a local ledger reads at once; what waits for a network, in a thread."""
+        if not self._storage.is_remote:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _refresh(self) -> None:
+        """Read the providers anew where that is due; who comes meanwhile waits for the same."""
+        if self._directory.is_fresh():
+            return
+        if not self._storage.is_remote:
+            self._directory.refresh()
+            return
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.ensure_future(self._wait(self._directory.refresh))
+        await asyncio.shield(self._refreshing)
+
+    async def _answer_owner(self, call: _Call, token_hash: bytes) -> Response | None:
         """The answer for a token, or None when it is none or no longer good."""
-        owner = self._directory.by_token(token_hash)
+        directory, request = self._directory, call.request
+        await self._refresh()
+        if not directory.knows(token_hash):
+            await self._wait(partial(directory.learn, token_hash))
+        owner = directory.by_token(token_hash)
         if owner is None:
             return None
-        stranger_provider = call.provider
-        provider, account_id = call.provider, call.account_id = owner
-        dialect, request = self._dialects[provider.dialect], call.request
-        query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+        call.provider, call.account_id = owner
+        dialect = self._dialects[call.provider.dialect]
+        query = self._parse(dialect, request)
         request.route = route_of(query)
-        if isinstance(query, ListQuery) and query.search is not None and not may_search:
-            raise _SearchError
-        now_us = time.time_ns() // 1000
-        served = self._read(token_hash, query, now_us)
-        if served is None:
-            call.provider, call.account_id = stranger_provider, None
+        response = await self._answer_query(call, dialect, token_hash, query)
+        if response is None:
+            call.provider = call.account_id = None
             return None
-        self.tokens_used[token_hash] = now_us
-        if not isinstance(query, Problem) or query.kind not in _ROUTING or dialect.limits_strangers():
-            call.limit = self._count(provider, ("account", account_id), now_us)
-        if call.limit and call.limit.retry_after_seconds is not None:
-            response = self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), call.limit)
-        else:
-            response = self._render(call, provider, dialect, query, served=served)
-        response.provider, response.account_id = provider.name, account_id
+        response.provider, response.account_id = owner[0].name, owner[1]
         return response
 
-    def _read(self, token_hash: bytes, query: Query | Problem, now_us: int) -> ServedPage | None:
-        serving = self._books.storage.serving().serving
-        if isinstance(query, GetQuery):
-            return serving.single(token_hash, now_us=now_us, wire_id=query.wire_id)
-        if isinstance(query, Problem):
-            return serving.page(token_hash, now_us=now_us, skip=0, size=0)
-        skip = (query.page - 1) * query.limit
-        if query.search is None:
-            return serving.page(token_hash, now_us=now_us, skip=skip, size=query.limit)
-        return serving.search(token_hash, now_us=now_us, text=query.search, skip=skip, size=query.limit)
-
-    def _render(self, call: _Call, provider: Provider, dialect: WireDialect, query: Query | Problem, *, served: ServedPage) -> Response:
-        limit = call.limit
+    async def _answer_query(self, call: _Call, dialect: WireDialect, token_hash: bytes, query: Query | Problem) -> Response | None:
+        """The answer to a question; None where the token is no longer good. Whoever is refused has nothing searched for."""
+        if_none_match, now_us = call.request.if_none_match, time.time_ns() // 1000
+        is_search = isinstance(query, ListQuery) and query.search is not None
+        served, tag = None, b""
+        if if_none_match or is_search or isinstance(query, Problem):
+            owner = await self._storage.fetch(self._storage.serving().serving.ask_owner(token_hash, now_us=now_us))
+            if owner is None:
+                return None
+            tag = self._tag(call, dialect, owner[1])
+            is_known = tag in if_none_match
+        else:
+            served, is_known = await self._read(dialect, token_hash, query, now_us), False
+            if served is None:
+                return None
+        self.tokens_used[token_hash] = now_us
+        limit = call.limit = self._count_owner(call, dialect, query, now_us)
+        if limit is not None and limit.retry_after_seconds is not None:
+            return self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
         if isinstance(query, Problem):
             return self._refuse(dialect, query, limit)
-        items = self._fresh(dialect, served, single=isinstance(query, GetQuery))
-        if isinstance(query, ListQuery):
-            body = dialect.render_list(query, total=served.total, items=items, origin=provider.public_url or call.request.origin)
-            if isinstance(body, Problem):
-                return self._refuse(dialect, body, limit)
-        elif items:
-            body = items[0]
-        else:
-            return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
-        return Response(200, dialect.response_headers(limit), body)
+        if is_known:
+            return _not_modified(dialect, tag, limit)
+        if served is None:
+            served = await self._read(dialect, token_hash, query, now_us)
+        return None if served is None else self._render(call, dialect, query, served)
 
-    def _fresh(self, dialect: WireDialect, served: ServedPage, *, single: bool) -> Sequence[bytes]:
-        """The stored bytes; those that an older release rendered are rendered again, for this answer."""
+    def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem:
+        """What is asked for. Most ask what somebody asked before."""
+        method, path, query_string = request.method, request.path, request.query_string
+        if len(path) + len(query_string) <= _QUERY_CHARACTERS_MAX:
+            return self._remembered[dialect.name](method, path, query_string)
+        return dialect.parse_request(method=method, path=path, query_string=query_string)
+
+    async def _read(self, dialect: WireDialect, token_hash: bytes, query: Query, now_us: int) -> ServedItems | None:
+        """What the token may see of what is asked for; None without a valid token."""
+        serving = self._storage.serving().serving
+        if isinstance(query, GetQuery):
+            page = await self._storage.fetch(serving.ask_single(token_hash, now_us=now_us, wire_id=query.wire_id))
+            return await self._joined(dialect, page, single=True)
+        skip = (query.page - 1) * query.limit
+        if query.search is not None:
+            return await self._joined(dialect, await self._search(token_hash, now_us, query.search, skip, query.limit), single=False)
+        served = await self._storage.fetch(serving.ask_items(token_hash, now_us=now_us, skip=skip, size=query.limit, dialect_version=dialect.version))
+        if served is not None and served.items is not None and b"\0" in served.items:
+            page = await self._wait(lambda: self._storage.serving().serving.page(token_hash, now_us=now_us, skip=skip, size=query.limit))
+            return await self._joined(dialect, page, single=False)
+        return served
+
+    async def _search(self, token_hash: bytes, now_us: int, text: str, skip: int, size: int) -> ServedPage | None:
+        """A search, in a thread: it may look through all numbers of an account. LedgerBusyError where too many wait for theirs."""
+        if self._searching >= _SEARCHES_WAITING_MAX:
+            raise LedgerBusyError("too many searches wait; try again")
+        self._searching += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._searches, lambda: self._storage.serving().serving.search(token_hash, now_us=now_us, text=text, skip=skip, size=size)
+            )
+        finally:
+            self._searching -= 1
+
+    async def _joined(self, dialect: WireDialect, page: ServedPage | None, *, single: bool) -> ServedItems | None:
+        """A page's stored bytes; those that another release rendered are rendered again, for this answer."""
+        if page is None:
+            return None
         version = dialect.version
-        return [
-            body if row_version == version else render_now(self._books, account_id=served.account_id, invoice_id=invoice_id, single=single)
-            for row_version, body, invoice_id in served.rows
-        ]
+        if all(row[0] == version for row in page.rows):
+            return ServedItems(page.account_id, page.revision, page.total, b",".join([row[1] for row in page.rows]))
+
+        def fresh() -> bytes:
+            return b",".join(
+                body if row_version == version else render_now(self._books, account_id=page.account_id, invoice_id=invoice_id, single=single)
+                for row_version, body, invoice_id in page.rows
+            )
+
+        return ServedItems(page.account_id, page.revision, page.total, await self._wait(fresh))
+
+    def _tag(self, call: _Call, dialect: WireDialect, revision: int) -> bytes:
+        """The entity tag of an answer: it changes when the account, how this release renders it, its links or the question do."""
+        request = call.request
+        seed = f"{call.account_id} {revision} {dialect.version} {self._origin(call)} {request.path.rstrip('/')} {request.query_string}"
+        return b'"%b"' % blake2b(seed.encode(), digest_size=12).hexdigest().encode()
+
+    def _origin(self, call: _Call) -> str:
+        return (call.provider.public_url if call.provider else None) or call.request.origin
+
+    def _render(self, call: _Call, dialect: WireDialect, query: Query, served: ServedItems) -> Response:
+        items = served.items or b""
+        body: bytes | Problem
+        if isinstance(query, ListQuery):
+            body = dialect.render_list(query, total=served.total, items=items, origin=self._origin(call))
+        else:
+            body = items or Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path)
+        if isinstance(body, Problem):
+            return self._refuse(dialect, body, call.limit)
+        tag = self._tag(call, dialect, served.revision)
+        if call.request.if_none_match == b"*":
+            return _not_modified(dialect, tag, call.limit)
+        return Response(200, _tagged(dialect.response_headers(call.limit), tag), body)
 
     def _answer_stranger(self, call: _Call, provider: Provider) -> Response:
         """No valid token: routes still answer as routes, everything else is one identical 401."""
         dialect, request = self._dialects[provider.dialect], call.request
         limit = None
         if dialect.limits_strangers():
-            limit = self._count(provider, ("peer", request.peer), time.time_ns() // 1000)
-        query = dialect.parse_request(method=request.method, path=request.path, query_string=request.query_string)
+            limit = self._count(provider, request.peer, time.time_ns() // 1000)
+        query = self._parse(dialect, request)
         request.route = route_of(query)
         problem = query if isinstance(query, Problem) and query.kind in _ROUTING else Problem(kind=ProblemKind.UNAUTHENTICATED)
         if limit and limit.retry_after_seconds is not None:
@@ -175,11 +249,16 @@ class ProviderApi:
         response.provider = provider.name
         return response
 
-    def _count(self, provider: Provider, caller: tuple[str, object], now_us: int) -> Limit | None:
+    def _count_owner(self, call: _Call, dialect: WireDialect, query: Query | Problem, now_us: int) -> Limit | None:
+        if call.provider is None or call.account_id is None or (isinstance(query, Problem) and query.kind in _ROUTING and not dialect.limits_strangers()):
+            return None
+        return self._count(call.provider, call.account_id, now_us)
+
+    def _count(self, provider: Provider, caller: int | str, now_us: int) -> Limit | None:
+        """Where an account, or a stranger by address, stands in the provider's window."""
         if not provider.rate_limit:
             return None
-        key = (provider.id, *caller)
-        return self._limiter.count(key, limit=provider.rate_limit, window_seconds=provider.rate_window_seconds, now=now_us / 1e6)
+        return self._limiter.count((provider.id, caller), limit=provider.rate_limit, window_seconds=provider.rate_window_seconds, now=now_us / 1e6)
 
     def _refuse(self, dialect: WireDialect, problem: Problem, limit: Limit | None) -> Response:
         status, headers, body = dialect.render_problem(problem)
@@ -187,12 +266,15 @@ class ProviderApi:
 
     def _failed(self, call: _Call, kind: ProblemKind, error: BaseException) -> Response:
         """An error of ours, in the words of whoever was asked, with the limit that every answer of that API shows."""
+        if call.provider is None:
+            with suppress(LedgerError):
+                call.provider = self._directory.by_host(call.request.host)
         provider, now_us = call.provider, time.time_ns() // 1000
         dialect = self._dialects[provider.dialect] if provider else next(iter(self._dialects.values()))
         if provider and call.limit is None and call.account_id is not None:
-            call.limit = self._count(provider, ("account", call.account_id), now_us)
+            call.limit = self._count(provider, call.account_id, now_us)
         elif provider and call.limit is None and dialect.limits_strangers():
-            call.limit = self._count(provider, ("peer", call.request.peer), now_us)
+            call.limit = self._count(provider, call.request.peer, now_us)
         response = self._refuse(dialect, Problem(kind=kind, path=call.request.path), call.limit)
         if kind is ProblemKind.UNAVAILABLE:
             response.headers.append((b"retry-after", b"%d" % _RETRY_SECONDS))
@@ -203,3 +285,25 @@ class ProviderApi:
 def _empty_ledger() -> Response:
     body = b'{"message":"This ledger has no provider yet: faktura provider add"}'
     return Response(404, [(b"content-type", b"application/json")], body)
+
+
+def _remembering(dialect: WireDialect) -> Callable[[str, str, str], Query | Problem]:
+    @lru_cache(maxsize=_QUERIES_MAX)
+    def parse(method: str, path: str, query_string: str) -> Query | Problem:
+        return dialect.parse_request(method=method, path=path, query_string=query_string)
+
+    return parse
+
+
+def _tagged(headers: Headers, tag: bytes) -> Headers:
+    """Headers of an answer that may be kept by the caller alone, and be asked for again by its tag (RFC 9110, 8.8.3)."""
+    headers.append((b"etag", tag))
+    if _VARY not in headers:
+        headers.append(_VARY)
+    return headers
+
+
+def _not_modified(dialect: WireDialect, tag: bytes, limit: Limit | None) -> Response:
+    """What the caller has is still so (RFC 9110, 15.4.5)."""
+    headers = [header for header in dialect.response_headers(limit) if header[0] != b"content-type"]
+    return Response(304, _tagged(headers, tag), b"")

@@ -11,8 +11,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from faktura.domain.errors import SettingError
+from faktura.server.acceptor import Acceptor
 from faktura.server.app import App
+from faktura.server.crew import Place
 from faktura.server.log import configure_logs
 
 HEAD_BYTES_MAX = 32 * 1024
@@ -114,11 +115,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class _AnnouncingServer(uvicorn.Server):
-    """Says when connections are accepted, and where."""
+    """Says when connections are accepted; as one of several workers, takes its share of them, and tells the others what it does."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, ready: Callable[[], None], place: Place | None) -> None:
         super().__init__(config)
+        self._app = app
         self._ready = ready
+        self._place = place
+        self._acceptor: Acceptor | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,35 +132,52 @@ class _AnnouncingServer(uvicorn.Server):
             self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            self._ready(int(sockets[0].getsockname()[1]))
+        await super().startup([] if self._place else sockets)
+        if not self.started or not sockets:
+            return
+        if self._place:
+            connections = self.server_state.connections
+            self._acceptor = Acceptor(sockets[0], self._place, connections=connections, make_protocol=self._make_protocol)
+            self.servers.append(self._acceptor)  # type: ignore[arg-type]  # closed as the loop's own servers are
+            self._tell(self._place)
+        self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._place:
+            self._tell(self._place)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._place:
+            self._tell(self._place)
+
+    def _tell(self, place: Place) -> None:
+        if self._acceptor:
+            place.tell(self._acceptor.open_count())
+        place.publish(self._app.meter)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it for a server of the loop's."""
+        return BoundedProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def run(app: App, *, host: str, port: int, ready: Callable[[int], None]) -> None:
-    """Serve until SIGTERM or SIGINT; running requests are finished. `ready` gets the port once connections are accepted.
+def run(app: App, *, listener: socket.socket, ready: Callable[[], None], place: Place | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; running requests are finished. `ready` is called once connections are accepted.
 
-    Raises SettingError when the address cannot be used.
+    `place` is that of a worker among several, who share the listener.
     """
     configure_logs()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except (OSError, OverflowError) as error:
-            message = f"cannot listen on {host}:{port}: {error}"
-            raise SettingError(message) from error
-        config = uvicorn.Config(
-            app,
-            http=BoundedProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=1024,
-            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        )
-        _AnnouncingServer(config, ready).run(sockets=[listener])
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=1024,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
+    _AnnouncingServer(config, app, ready, place).run(sockets=[listener])

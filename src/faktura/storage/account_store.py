@@ -121,5 +121,5 @@ class AccountRows:
         return self._driver.one("token_exists", token_id=token_id) is not None
 
     def tokens_used(self, used: Mapping[bytes, int]) -> None:
-        """Keep when tokens were last used: hash -> instant. In the order of the hashes, so that two servers never wait for each other."""
+        """Keep when tokens were last used: hash -> instant; the later one stays. In the order of the hashes, so that two servers never wait for each other."""
         self._driver.many("token_used", ({"token_hash": token_hash, "last_used_at_us": at_us} for token_hash, at_us in sorted(used.items())))

@@ -17,7 +17,7 @@ FACTS = (
 """Tables whose rows are only ever inserted. A table that this schema does not have yet may stand here."""
 
 OTHERS = (
-    *("provider", "counter", "series", "account", "account_reference", "token", "listing", "schema_migration"),
+    *("provider", "counter", "series", "account", "account_reference", "token", "listing", "number_part", "schema_migration"),
     *("draft", "idempotency", "billing_run", "billing_run_item"),
 )
 """Settings, counters, standings, drafts, answers given and the progress of runs: every table is either here or a fact."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 from faktura.domain.provider import Token
-from faktura.ledger.listing_ports import ListingRow, ListKey, ServedPage
-from faktura.storage.driver import Driver
+from faktura.ledger.listing_ports import Ask, ListingRow, ListKey, ServedItems, ServedPage
+from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import flat_values, to_token
+from faktura.storage.searching import SearchTotals, search
 
 _SKIP_MAX = 2**53
 """A page deeper than any list: keeps the arithmetic inside BIGINT."""
@@ -56,6 +57,33 @@ class ListingRows:
         """Change by what a document is ordered; renumber afterwards."""
         self._driver.run("listing_rekey", account_id=account_id, invoice_id=invoice_id, created_at_us=created_at_us)
 
+    def numbers(self, account_id: int) -> list[tuple[ListKey, str]]:
+        """Keys and case-folded numbers of all listed documents, in list order."""
+        rows = self._driver.all("listing_numbers", account_id=account_id)
+        return [((row["created_at_us"], row["wire_id"]), row["number_folded"]) for row in rows]
+
+    def insert_parts(self, account_id: int, parts: Sequence[tuple[str, ListKey]]) -> None:
+        """Write parts of numbers, each with the key of its document; in the order of the parts they are quickest."""
+        rows = [{"account_id": account_id, "part": part, "created_at_us": created_at_us, "wire_id": wire_id} for part, (created_at_us, wire_id) in parts]
+        if rows:
+            self._driver.many("number_part_insert", rows)
+
+    def rekey_parts(self, account_id: int, parts: Sequence[str], *, key: ListKey) -> None:
+        """Change by what a document is ordered in its parts, if it has any."""
+        rows = [{"account_id": account_id, "part": part, "created_at_us": key[0], "wire_id": key[1]} for part in parts]
+        if rows:
+            self._driver.many("number_part_rekey", rows)
+
+    def part_count(self, account_id: int) -> int:
+        """How many parts an account has."""
+        row = self._driver.one("number_part_count", account_id=account_id)
+        return 0 if row is None else int(row["parts"])
+
+    def audit_parts(self, account_id: int) -> tuple[int, int]:
+        """How many parts an account's numbers make, and how many of those that it has are such parts."""
+        row = self._driver.one("number_part_audit", account_id=account_id)
+        return (0, 0) if row is None else (row["made"], row["fitting"])
+
     def renumber(self, account_id: int, *, first_ordinal: int, from_key: ListKey, to_key: ListKey, is_fresh: bool) -> None:
         """Give the listed documents between two keys dense ordinals from `first_ordinal` on, in list order.
 
@@ -88,8 +116,9 @@ class ListingRows:
 class ServingRows:
     """See `faktura.ledger.ports.ServingStore`."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, totals: SearchTotals) -> None:
         self._driver = driver
+        self._totals = totals
 
     def owner_of_token(self, token_hash: bytes) -> tuple[int, int] | None:
         """Which provider and account a token belongs to, whatever has become of it."""
@@ -101,8 +130,17 @@ class ServingRows:
         row = self._driver.one("serve_manager", token_hash=token_hash, now_us=now_us)
         return None if row is None else to_token(row)
 
+    def ask_owner(self, token_hash: bytes, *, now_us: int) -> Ask[tuple[int, int] | None]:
+        """The account of a token, and its revision; None without a valid token."""
+        return Ask("serve_owner", {"token_hash": token_hash, "now_us": now_us}, _to_owner)
+
+    def ask_items(self, token_hash: bytes, *, now_us: int, skip: int, size: int, dialect_version: int) -> Ask[ServedItems | None]:
+        """So many documents after the newest `skip`, as one text, and the exact total; None without a valid token."""
+        given = {"token_hash": token_hash, "now_us": now_us, "skip": min(skip, _SKIP_MAX), "size": size, "dialect_version": dialect_version}
+        return Ask("serve_page", given, _to_items)
+
     def page(self, token_hash: bytes, *, now_us: int, skip: int, size: int) -> ServedPage | None:
-        """So many documents after the newest `skip`, and the exact total; None without a valid token."""
+        """The same, a document each, whatever release rendered it."""
         rows = self._driver.all("serve_list", token_hash=token_hash, now_us=now_us, skip=min(skip, _SKIP_MAX), size=size)
         if not rows:
             return None
@@ -117,24 +155,29 @@ class ServingRows:
 
     def search(self, token_hash: bytes, *, now_us: int, text: str, skip: int, size: int) -> ServedPage | None:
         """Documents whose number contains the text, in any case; LIKE's own signs are only themselves."""
-        pattern = "%" + "".join(f"\\{sign}" if sign in "%_\\" else sign for sign in text.casefold()) + "%"
-        rows = self._driver.all("serve_search", token_hash=token_hash, now_us=now_us, pattern=pattern, skip=min(skip, _SKIP_MAX), size=size)
-        if not rows:
-            return None
-        provider_id, account_id, revision = rows[0][:3]
-        return ServedPage(
-            provider_id=provider_id,
-            account_id=account_id,
-            revision=revision,
-            total=rows[0][6] or 0,
-            rows=[(row[3], row[4], row[5]) for row in rows if row[5] is not None],
-        )
+        return search(self._driver, self._totals, token_hash, now_us=now_us, text=text, skip=min(skip, _SKIP_MAX), size=size)
 
     def single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> ServedPage | None:
         """The account's listed document of that wire id, if there is one; None without a valid token."""
-        rows = self._driver.all("serve_single", token_hash=token_hash, now_us=now_us, wire_id=wire_id)
-        if not rows:
-            return None
-        provider_id, account_id, revision, version, single, invoice_id = rows[0]
-        found = [] if invoice_id is None or single is None else [(version, single, invoice_id)]
-        return ServedPage(provider_id=provider_id, account_id=account_id, revision=revision, total=len(found), rows=found)
+        ask = self.ask_single(token_hash, now_us=now_us, wire_id=wire_id)
+        return ask.read(self._driver.all(ask.name, **ask.parameters))
+
+    def ask_single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> Ask[ServedPage | None]:
+        """The same, for whoever waits elsewhere."""
+        return Ask("serve_single", {"token_hash": token_hash, "now_us": now_us, "wire_id": wire_id}, _to_single)
+
+
+def _to_owner(rows: Sequence[Row]) -> tuple[int, int] | None:
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def _to_items(rows: Sequence[Row]) -> ServedItems | None:
+    return ServedItems(*rows[0]) if rows else None
+
+
+def _to_single(rows: Sequence[Row]) -> ServedPage | None:
+    if not rows:
+        return None
+    provider_id, account_id, revision, version, single, invoice_id = rows[0]
+    found = [] if invoice_id is None or single is None else [(version, single, invoice_id)]
+    return ServedPage(provider_id=provider_id, account_id=account_id, revision=revision, total=len(found), rows=found)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -24,11 +24,14 @@ from faktura.domain.errors import (
     SchemaError,
     SettingError,
 )
+from faktura.ledger.listing_ports import Ask
 from faktura.storage import postgresql_schema as schema
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE
 from faktura.storage.migration import Migration
 from faktura.storage.pool import Connection, Pool
+from faktura.storage.postgresql_lines import STALE, LineLostError, Lines
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import PARAMETER, in_order, load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -49,6 +52,7 @@ _NETWORK: dict[str, Any] = {
 }
 """A network that does not answer for some ten seconds has lost the connection: also while nothing is sent and an answer is waited for."""
 _BATCH = 500
+_T = TypeVar("_T")
 _CURSORS = count()
 
 _BEGIN_WRITING = f"BEGIN; SELECT pg_advisory_xact_lock({schema.WRITERS_TURN})"
@@ -63,10 +67,6 @@ _ERRORS: tuple[tuple[type[psycopg.Error], type[LedgerError]], ...] = (
     (pg.DiskFull, LedgerFullError),
     (pg.ReadOnlySqlTransaction, LedgerReadOnlyError),
 )
-
-
-_STALE = (pg.FeatureNotSupported, pg.InvalidSqlStatementName)
-"""What prepared statements meet after a migration changed the tables below them."""
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _told(connection: Connection) -> Iterator[None]:
     """A connection's errors in the ledger's words. One whose prepared statements no longer fit the schema is of no more use."""
     try:
         yield
-    except _STALE as error:
+    except STALE as error:
         connection.close()
         raise LedgerInterruptedError("the ledger's schema was changed meanwhile; nothing of this step was kept") from error
     except psycopg.Error as error:
@@ -139,7 +139,7 @@ class _Session:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._statements = load_statements()
+        self._statements = load_statements("postgresql")
 
     def all(self, name: str, /, **parameters: object) -> list[Row]:
         with _told(self._connection):
@@ -187,7 +187,7 @@ class _Served:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._statements = load_statements()
+        self._statements = load_statements("postgresql")
 
     def all(self, name: str, /, **parameters: object) -> list[Row]:
         """Token and statement go in one round trip. A lost connection is tried once more: nothing was written."""
@@ -201,7 +201,7 @@ class _Served:
                         cursor = connection.execute(text, parameters, binary=True)
                     return cursor.fetchall()  # after the pipeline: within it, rows and its end would be waited for one after the other
                 except psycopg.Error as error:
-                    is_stale = connection.closed or isinstance(error, _STALE)
+                    is_stale = connection.closed or isinstance(error, STALE)
                     connection.close()  # after an error in a pipeline, what it has prepared is not what it believes
                     if is_last or not is_stale:
                         raise _translate(error) from error
@@ -289,7 +289,8 @@ class PostgresqlStorage:
         self._ledger = Pool(lambda: _connect(url, LEDGER_STATEMENT_SECONDS), size=CONNECTIONS_MAX, seconds=BUSY_SECONDS)
         self._serving = Pool(lambda: _connect(url, SERVING_STATEMENT_SECONDS, role=schema.READER), size=CONNECTIONS_MAX, seconds=SERVING_STATEMENT_SECONDS)
         self._turns = Turns(lambda: _Writing(self._ledger), seconds=BUSY_SECONDS)
-        self._served = Store(_Served(self._serving))
+        self._served = Store(_Served(self._serving), SearchTotals())
+        self._lines = Lines(self._serving)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -299,6 +300,7 @@ class PostgresqlStorage:
 
     def close(self) -> None:
         """Close every connection."""
+        self._lines.close()
         self._ledger.forget()
         self._serving.forget()
 
@@ -333,6 +335,19 @@ class PostgresqlStorage:
     def serving(self) -> Store:
         """Single statements that read what a token may see, each its own transaction."""
         return self._served
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """What a single statement reads that starts from a token. A lost connection is tried once more: nothing was written."""
+        for is_last in (False, True):
+            try:
+                return ask.read(await self._lines.fetch(ask))
+            except LineLostError as error:
+                self._serving.forget()
+                if is_last:
+                    raise LedgerInterruptedError("the database broke this step off; nothing of it was kept") from error
+            except psycopg.Error as error:
+                raise _translate(error) from error
+        raise AssertionError("the second try returns or raises")
 
     def version(self) -> int:
         """The newest migration; 0 for an empty database. SchemaError for another program's."""

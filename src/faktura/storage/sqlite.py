@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerReadOnlyError, LedgerUncertainError, SchemaError
+from faktura.ledger.listing_ports import Ask
 from faktura.storage.driver import Row
 from faktura.storage.facts import MESSAGE, drop_wall, raise_wall
 from faktura.storage.migration import Migration, check_version, load_migrations
+from faktura.storage.searching import SearchTotals
 from faktura.storage.statement import in_order, load_statements
 from faktura.storage.store import Store
 from faktura.storage.turns import Turns, Watcher
@@ -22,6 +26,7 @@ BUSY_SECONDS = 60
 
 APPLICATION_ID = 0x66616B74  # "fakt": tells our files from other SQLite databases
 _VERSION_MIN = (3, 35)
+_T = TypeVar("_T")
 
 
 _ERRORS: dict[int, type[LedgerError]] = {
@@ -89,8 +94,33 @@ class _Session:
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         return self._connection.execute("\n".join(self._statements[name] for name in names), parameters)
 
+    def begin(self) -> None:
+        """Take a snapshot for the statements that follow."""
+        self._connection.execute("BEGIN")
+
+    def end(self) -> None:
+        """Let the snapshot go, if there is one."""
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+
     def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
         return self._connection.execute(self._statements[name], parameters)
+
+
+class _LoopTurn:
+    """One turn of an event loop. Its reads after the first share a snapshot: all were asked for before it was taken, and locks cost more than rows."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def end_soon(self, session: _Session) -> None:
+        """Let the snapshot go before the loop hears of further requests."""
+        asyncio.get_running_loop().call_soon(self._end, session)
+
+    def _end(self, session: _Session) -> None:
+        self.reads = 0
+        session.end()
 
 
 class _Writing:
@@ -130,10 +160,12 @@ class SqliteStorage:
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         self._local = threading.local()
+        self._turn = _LoopTurn()
         self._opened: list[sqlite3.Connection] = []
         # An in-memory ledger lives in one connection, which everybody shares in turn.
         self._in_memory = path == ":memory:"
         self._is_logged = False
+        self._totals = SearchTotals()
 
     is_remote = False
     """Single statements take microseconds: they may run where others wait."""
@@ -232,9 +264,25 @@ class SqliteStorage:
         """Single statements, each its own read transaction, on a connection that belongs to the calling thread."""
         store: Store | None = getattr(self._local, "store", None)
         if store is None:
-            connection = self._writing_connection() if self._in_memory else self._connect()
-            store = self._local.store = Store(_Session(connection))
+            store = self._local.store = Store(self._served(), self._totals)
         return store
+
+    def _served(self) -> _Session:
+        session: _Session | None = getattr(self._local, "session", None)
+        if session is None:
+            with errors():  # a thread's first look may be at a file that is damaged by now
+                session = self._local.session = _Session(self._writing_connection() if self._in_memory else self._connect())
+        return session
+
+    async def fetch(self, ask: Ask[_T]) -> _T:
+        """What a single statement reads. It takes microseconds, so that nobody waits for it elsewhere."""
+        session, turn = self._served(), self._turn
+        if turn.reads == 0:
+            turn.end_soon(session)
+        elif turn.reads == 1 and not self._in_memory:
+            session.begin()
+        turn.reads += 1
+        return ask.read(session.all(ask.name, **ask.parameters))
 
     def version(self) -> int:
         """The newest migration in the file; 0 for an empty one. SchemaError for somebody else's database."""

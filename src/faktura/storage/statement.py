@@ -1,4 +1,4 @@
-"""Loads statements.sql: `-- name: x` starts a statement, comment lines after it stay with it."""
+"""Loads statements.sql: `-- name: x` starts a statement, `-- name: x [engine]` one that only that engine understands; comment lines after it stay with it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from functools import cache
 from importlib.resources import files
 
 PARAMETER = re.compile(r"(?<![:\w]):([a-z]\w*)")
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAME = re.compile(r"^-- name: (\w+)(?: \[(\w+)\])?$", re.MULTILINE)
 
 
 @cache
-def load_statements() -> dict[str, str]:
-    """All named statements, without their comment lines and closing semicolons."""
+def load_statements(engine: str = "sqlite") -> dict[str, str]:
+    """All named statements of an engine, without their comment lines and closing semicolons."""
     text = (files("faktura.storage") / "statements.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)
-    named = dict(zip(parts[1::2], map(_clean, parts[2::2]), strict=True))
-    if len(named) != len(parts) // 2:
+    given = [(name, _clean(body)) for name, only, body in zip(parts[1::3], parts[2::3], parts[3::3], strict=True) if only in {None, engine}]
+    named = dict(given)
+    if len(named) != len(given):
         message = "statements.sql names a statement twice"
         raise ValueError(message)
     return named

@@ -133,7 +133,7 @@ UPDATE token SET revoked_at_us = :revoked_at_us WHERE token_id = :token_id AND r
 SELECT token_id FROM token WHERE token_id = :token_id;
 
 -- name: token_used
-UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash;
+UPDATE token SET last_used_at_us = :last_used_at_us WHERE token_hash = :token_hash AND (last_used_at_us IS NULL OR last_used_at_us < :last_used_at_us);
 
 -- name: invoice_insert
 INSERT INTO invoice (account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
@@ -416,7 +416,7 @@ SELECT account_id, created_at_us, wire_id FROM listing WHERE account_id = :accou
 
 -- name: listing_first_after
 SELECT ordinal FROM listing
-WHERE account_id = :account_id AND ordinal > 0 AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
+WHERE account_id = :account_id AND (ordinal + 0) IS NOT NULL AND ordinal > 0 AND (created_at_us > :created_at_us OR (created_at_us = :created_at_us AND wire_id > :wire_id))
 ORDER BY created_at_us, wire_id LIMIT 1;
 
 -- name: listing_rekey
@@ -429,7 +429,7 @@ UPDATE listing SET ordinal = :sign * ranked.place
 FROM (
   SELECT invoice_id, :first_ordinal - 1 + ROW_NUMBER() OVER (ORDER BY created_at_us, wire_id) AS place
   FROM listing
-  WHERE account_id = :account_id AND ordinal IS NOT NULL
+  WHERE account_id = :account_id AND (ordinal + 0) IS NOT NULL
     AND (created_at_us > :from_us OR (created_at_us = :from_us AND wire_id >= :from_wire_id))
     AND (created_at_us < :to_us OR (created_at_us = :to_us AND wire_id <= :to_wire_id))
 ) AS ranked
@@ -437,6 +437,28 @@ WHERE listing.account_id = :account_id AND listing.invoice_id = ranked.invoice_i
 
 -- name: listing_unpark
 UPDATE listing SET ordinal = -ordinal WHERE account_id = :account_id AND ordinal < 0;
+
+-- name: listing_numbers
+SELECT created_at_us, wire_id, number_folded FROM listing WHERE account_id = :account_id AND (ordinal + 0) IS NOT NULL ORDER BY created_at_us, wire_id;
+
+-- name: number_part_insert
+INSERT INTO number_part (account_id, part, created_at_us, wire_id) VALUES (:account_id, :part, :created_at_us, :wire_id);
+
+-- name: number_part_rekey
+UPDATE number_part SET created_at_us = :created_at_us WHERE account_id = :account_id AND part = :part AND wire_id = :wire_id;
+
+-- name: number_part_count
+SELECT COUNT(*) AS parts FROM number_part WHERE account_id = :account_id;
+
+-- name: number_part_audit
+-- How many parts the listed numbers of an account make, and how many of those that are stored are such parts.
+SELECT
+  (SELECT CAST(COALESCE(SUM(CASE WHEN LENGTH(number_folded) > 64 THEN 1 WHEN LENGTH(number_folded) > 2 THEN LENGTH(number_folded) - 2 ELSE 0 END), 0) AS BIGINT)
+    FROM listing WHERE account_id = :account_id AND (ordinal + 0) IS NOT NULL) AS made,
+  (SELECT COUNT(*) FROM number_part p CROSS JOIN listing l
+    WHERE p.account_id = :account_id AND l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id
+      AND (l.ordinal + 0) IS NOT NULL AND CASE WHEN LENGTH(l.number_folded) > 64 THEN p.part = ''
+      ELSE LENGTH(p.part) > 2 AND SUBSTR(l.number_folded, LENGTH(l.number_folded) - LENGTH(p.part) + 1) = p.part END) AS fitting;
 
 -- name: stale_listings
 SELECT l.account_id, l.invoice_id FROM listing l JOIN account a ON a.account_id = l.account_id
@@ -446,8 +468,39 @@ WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version ORDE
 SELECT COUNT(*) AS documents FROM listing l JOIN account a ON a.account_id = l.account_id
 WHERE a.provider_id = :provider_id AND l.dialect_version < :dialect_version;
 
--- name: serve_list
+-- name: serve_page [sqlite]
 -- The hot statement: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
+-- The page comes as one value, its items joined by commas, newest first; one that another release rendered is a zero byte, which no JSON has.
+SELECT a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS total, (
+  SELECT CAST(GROUP_CONCAT(CASE WHEN page.dialect_version = :dialect_version THEN page.item ELSE X'00' END) AS BLOB) FROM (
+    SELECT l.item, l.dialect_version FROM listing l
+    WHERE l.account_id = a.account_id AND l.ordinal <= a.last_ordinal - :skip AND l.ordinal > a.last_ordinal - :skip - :size
+    ORDER BY l.ordinal DESC
+  ) AS page
+) AS items
+FROM token t JOIN account a ON a.account_id = t.account_id
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
+-- name: serve_page [postgresql]
+-- The ends are computed first: below row-level security an index is walked only along plain comparisons.
+WITH owner AS MATERIALIZED (
+  SELECT a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS total, a.last_ordinal - :skip AS newest, a.last_ordinal - :skip - :size AS too_old
+  FROM token t JOIN account a ON a.account_id = t.account_id
+  WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+)
+SELECT o.account_id, o.revision, o.total, (
+  SELECT STRING_AGG(CASE WHEN l.dialect_version = :dialect_version THEN l.item ELSE '\x00'::BYTEA END, ','::BYTEA ORDER BY l.ordinal DESC)
+  FROM listing l WHERE l.account_id = o.account_id AND l.ordinal <= o.newest AND l.ordinal > o.too_old
+) AS items
+FROM owner o;
+
+-- name: serve_owner
+-- Whose token it is, and how often what it sees has changed.
+SELECT a.account_id, a.revision FROM token t JOIN account a ON a.account_id = t.account_id
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
+-- name: serve_list
+-- The same, a row each: the token's hash decides the account, the account's ends decide the rows; no caller passes an account.
 -- The ends are computed first: below row-level security an index is walked only along plain comparisons. Rows come unsorted.
 WITH owner AS MATERIALIZED (
   SELECT a.provider_id, a.account_id, a.first_ordinal, a.last_ordinal, a.revision,
@@ -459,19 +512,52 @@ SELECT o.provider_id, o.account_id, o.first_ordinal, o.last_ordinal, o.revision,
 FROM owner o LEFT JOIN listing l ON l.account_id = o.account_id AND l.ordinal <= o.newest AND l.ordinal > o.too_old;
 
 -- name: serve_search
--- Each row carries the exact total; the pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
-SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.item, l.invoice_id, hit.total
-FROM token t
-JOIN account a ON a.account_id = t.account_id
-LEFT JOIN (
-  SELECT account_id, ordinal, COUNT(*) OVER () AS total
-  FROM listing
-  WHERE account_id = (SELECT account_id FROM token WHERE token_hash = :token_hash) AND ordinal IS NOT NULL AND number_folded LIKE :pattern ESCAPE '\'
-  ORDER BY ordinal DESC LIMIT :size OFFSET :skip
-) hit ON hit.account_id = a.account_id
-LEFT JOIN listing l ON l.account_id = hit.account_id AND l.ordinal = hit.ordinal
-WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
-ORDER BY l.ordinal DESC;
+-- Documents of a large account whose number contains a text of three characters or more: each part that begins with it, but where
+-- the text comes again later in the same number. Beyond so many hits their number is all that is told. Rows come unsorted.
+-- CAST, since SQLite prepares a statement anew for each text that stands after LIKE itself.
+WITH owner AS MATERIALIZED (
+  SELECT a.provider_id, a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS listed
+  FROM token t JOIN account a ON a.account_id = t.account_id
+  WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+), hit AS MATERIALIZED (
+  SELECT found.created_at_us, found.wire_id FROM (
+    SELECT created_at_us, wire_id FROM number_part
+    WHERE account_id = (SELECT account_id FROM owner) AND part >= :text AND part <= :text_end AND part NOT LIKE CAST(:again AS TEXT) ESCAPE '\'
+    UNION ALL
+    SELECT p.created_at_us, p.wire_id
+    FROM number_part p CROSS JOIN listing l
+    WHERE p.account_id = (SELECT account_id FROM owner) AND p.part = '' AND l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id
+      AND (l.ordinal + 0) IS NOT NULL AND l.number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+  ) found LIMIT :hits_max + 1
+), page AS MATERIALIZED (
+  SELECT created_at_us, wire_id FROM hit ORDER BY created_at_us DESC, wire_id DESC LIMIT :size OFFSET :skip
+), hits AS (
+  SELECT COUNT(*) AS total FROM hit
+)
+SELECT o.provider_id, o.account_id, o.revision, o.listed, h.total, l.dialect_version, l.item, l.invoice_id, l.ordinal
+FROM owner o CROSS JOIN hits h LEFT JOIN page ON h.total <= :hits_max
+LEFT JOIN listing l ON l.account_id = o.account_id AND l.created_at_us = page.created_at_us AND l.wire_id = page.wire_id AND (l.ordinal + 0) IS NOT NULL;
+
+-- name: serve_search_whole
+-- The same of any account and any text, by a pass over the numbers in the order of the list: for the page as far as it reaches, for the
+-- total, where that is asked for, to the end. `oldest_us`, before all, leads a planner to that order, whose index has the numbers.
+-- The pattern is a LIKE pattern, case-folded as the stored number is, escaped by \.
+WITH owner AS MATERIALIZED (
+  SELECT a.provider_id, a.account_id, a.revision, a.last_ordinal - a.first_ordinal + 1 AS listed
+  FROM token t JOIN account a ON a.account_id = t.account_id
+  WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us)
+), page AS MATERIALIZED (
+  SELECT created_at_us, wire_id FROM listing
+  WHERE account_id = (SELECT account_id FROM owner) AND created_at_us > :oldest_us AND (ordinal + 0) IS NOT NULL AND number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+  ORDER BY created_at_us DESC, wire_id DESC LIMIT :size OFFSET :skip
+), hits AS MATERIALIZED (
+  SELECT COUNT(*) AS total FROM listing
+  WHERE account_id = (SELECT account_id FROM owner) AND created_at_us > :oldest_us AND (ordinal + 0) IS NOT NULL AND number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+    AND CAST(:is_counting AS BIGINT) = 1
+)
+SELECT o.provider_id, o.account_id, o.revision, o.listed, h.total, l.dialect_version, l.item, l.invoice_id, l.ordinal
+FROM owner o CROSS JOIN hits h LEFT JOIN page ON 1 = 1
+LEFT JOIN listing l ON l.account_id = o.account_id AND l.created_at_us = page.created_at_us AND l.wire_id = page.wire_id AND (l.ordinal + 0) IS NOT NULL;
 
 -- name: serve_single
 SELECT a.provider_id, a.account_id, a.revision, l.dialect_version, l.single, l.invoice_id
@@ -554,6 +640,7 @@ UNION ALL SELECT account_id FROM refund WHERE account_id NOT IN (SELECT account_
 UNION ALL SELECT account_id FROM reversal WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM source WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM listing WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM number_part WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM invoice_line WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM allowance_charge WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM vat_breakdown WHERE account_id NOT IN (SELECT account_id FROM account)

@@ -10,6 +10,7 @@ from faktura.storage.listing_store import ListingRows, ServingRows
 from faktura.storage.management_store import AnswerRows, DraftRows, RunRows
 from faktura.storage.payment_store import PaymentRows
 from faktura.storage.provider_store import ProviderRows, SeriesRows
+from faktura.storage.searching import SearchTotals
 from faktura.storage.source_store import SourceRows
 from faktura.storage.vat_store import VatRows
 
@@ -17,7 +18,7 @@ from faktura.storage.vat_store import VatRows
 class Store:
     """What `faktura.ledger.ports.Transaction` asks for."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, totals: SearchTotals | None = None) -> None:
         self.providers = ProviderRows(driver)
         self.series = SeriesRows(driver)
         self.accounts = AccountRows(driver)
@@ -26,7 +27,7 @@ class Store:
         self.sources = SourceRows(driver, self.invoices)
         self.listings = ListingRows(driver)
         self.audit = AuditRows(driver, self.invoices)
-        self.serving = ServingRows(driver)
+        self.serving = ServingRows(driver, totals or SearchTotals())
         self.drafts = DraftRows(driver)
         self.answers = AnswerRows(driver)
         self.runs = RunRows(driver)

@@ -19,7 +19,7 @@ from faktura.domain.errors import LedgerBusyError, LedgerError, LedgerInterrupte
 from faktura.storage.driver import Driver
 
 MEMBERS_MAX = 64
-GROUP_NS_MAX = 20_000_000
+GROUP_NS_MAX = 40_000_000
 """A group takes no further writer after this: nobody waits long for the commit that is also theirs."""
 
 

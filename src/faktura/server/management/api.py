@@ -17,7 +17,7 @@ from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books
 from faktura.server.management.account_books import Balances, VatChecks
 from faktura.server.management.accounts import Accounts, Providers
-from faktura.server.management.call import BASE, authorize, provide_call, tell_methods
+from faktura.server.management.call import BASE, admit, provide_call
 from faktura.server.management.credit_notes import CreditNotes
 from faktura.server.management.drafts import Drafts
 from faktura.server.management.invoices import Invoices
@@ -32,9 +32,9 @@ from faktura.server.management.tokens import Tokens
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """Of every call but the upload of a billing run."""
-THREADS_MAX = 40
-WRITERS_MAX = 24
-"""So many calls wait in threads for the ledger's one writer; those that only read still find a thread."""
+THREADS_MAX = 80
+WRITERS_MAX = 64
+"""So many calls wait in threads for the ledger's one writer, as many as share a commit; those that only read still find a thread."""
 
 CONTROLLERS = (
     Providers,
@@ -60,8 +60,7 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
     router = Router(
         path=BASE,
         route_handlers=[*CONTROLLERS, openapi_document, reference_page],
-        guards=[authorize],
-        before_request=tell_methods,
+        before_request=admit,
         dependencies={"call": Provide(provide_call)},
     )
     app = Litestar(

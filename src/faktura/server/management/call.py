@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -75,6 +75,13 @@ class Call:
             raise NotFoundError
         return account
 
+    def hold(self, tx: Transaction, account_id: int) -> Account:
+        """The same, locked until the transaction ends."""
+        account = tx.accounts.lock(account_id) if 0 < account_id <= ID_MAX else None
+        if account is None or account.provider_id != self.provider_id:
+            raise NotFoundError
+        return account
+
     def invoice(self, tx: Transaction, invoice_id: int) -> tuple[Invoice, Account]:
         """The provider's document with its account; NotFoundError likewise."""
         account_id = tx.invoices.account_of(invoice_id) if 0 < invoice_id <= ID_MAX else None
@@ -126,15 +133,25 @@ def etag_of(value: object) -> str:
     return f'"{hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:32]}"'
 
 
-async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The guard of every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up."""
-    told = read_of(connection.scope)
+def _token_hash_of(scope: Mapping[str, Any]) -> bytes | None:
+    given = {value for name, value in scope["headers"] if name == b"authorization"}
+    return token_hash(given.pop()) if len(given) == 1 else None
+
+
+async def admit(request: Request[Any, Any, Any]) -> Response[None] | None:
+    """Stands before every route: one 401 for whatever is no good token, one 403 for a scope that lacks, before anything is looked up.
+
+    The framework's guards would get a new copy of the route with each request; and what is not a coroutine would go through a thread.
+    """
+    told, handler = read_of(request.scope), request.route_handler
     if told is not None:
-        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"  # type: ignore[attr-defined]
-    if handler.opt.get("public") or connection.scope.get("method") == "OPTIONS":  # see tell_methods
-        return
-    books: Books = connection.app.state.books
-    hashed = token_hash([value for name, value in connection.scope["headers"] if name == b"authorization"])
+        told.route = handler.operation_id if isinstance(handler.operation_id, str) else "reference"
+    if request.method == "OPTIONS":
+        return _tell_methods(request)
+    if handler.opt.get("public"):
+        return None
+    books: Books = request.app.state.books
+    hashed = told.token_hash if told else _token_hash_of(request.scope)
     now_us = books.clock()
     token = None if hashed is None else await _find_token(books, hashed, now_us)
     if token is None or hashed is None:
@@ -143,9 +160,10 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         told.provider_id = token.provider_id
     if not {handler.opt["scope"], "admin"} & set(token.scopes):
         raise ForbiddenError
-    connection.app.state.used(hashed, now_us)
-    connection.scope["user"] = token
-    _check_query(connection, handler)
+    request.app.state.used(hashed, now_us)
+    request.scope["user"] = token
+    _check_query(request, handler)
+    return None
 
 
 async def _find_token(books: Books, hashed: bytes, now_us: int) -> Token | None:
@@ -154,10 +172,8 @@ async def _find_token(books: Books, hashed: bytes, now_us: int) -> Token | None:
     return books.storage.serving().serving.manager(hashed, now_us=now_us)
 
 
-def tell_methods(request: Request[Any, Any, Any]) -> Response[None] | None:
+def _tell_methods(request: Request[Any, Any, Any]) -> Response[None]:
     """The answer to OPTIONS: what an address takes, whether a thing is there or not. The framework's own forgets methods that were routed later."""
-    if request.method != "OPTIONS":
-        return None
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template for method in route.methods}
     return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, cast
 
 from litestar import Controller, Response, get, post
@@ -9,20 +10,22 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from faktura.documents.invoice_json import invoice_body, invoice_head
+from faktura.domain.calendar import legal_date
 from faktura.domain.errors import Fault, InvalidDocumentError
 from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.moment import NOW, Moment
+from faktura.domain.payment import Standing
+from faktura.domain.provider import Account, Provider
 from faktura.domain.state import State
-from faktura.ledger.commands import issue
 from faktura.ledger.cursor import decode_cursor, encode_cursor
-from faktura.ledger.drafts import read_document
+from faktura.ledger.drafts import issue_document
 from faktura.ledger.listing_query import DocumentFilter, document_state, list_documents
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
 from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.queries import get_invoice
 from faktura.ledger.selection import DocumentSort
-from faktura.ledger.standing import current_standing
+from faktura.ledger.standing import current_standing, new_standing
 from faktura.server.management.body import Checked, Document, convert
 from faktura.server.management.call import ID_MAX, Call, answer, respond
 from faktura.server.management.document_schema import InvoiceBody, InvoicePage, InvoiceResource, ProFormaInvoiceBody
@@ -102,8 +105,12 @@ class Invoices(Controller):
 
         def act(books: Books) -> Answer:
             with books.storage.writing() as tx:
-                account = call.account(tx, account_id)
-                return issued_answer(call, tx, issue(books, account_id=account.id, draft=read_document(tx, books, account, document)))
+                provider, account = call.provider(tx), call.hold(tx, account_id)
+                invoice = issue_document(tx, books, provider, account, document)
+                if invoice.type_code is TypeCode.CREDIT_NOTE:  # it may settle what it corrects
+                    return issued_answer(call, tx, invoice)
+                today = legal_date(call.books.clock(), provider.zone)
+                return _issued(_resource(invoice, new_standing(invoice), provider=provider, account=account, today=today))
 
         return call.once(act)
 
@@ -140,7 +147,11 @@ class Invoices(Controller):
 
 def issued_answer(call: Call, tx: Transaction, invoice: Invoice) -> Answer:
     """201 with the document."""
-    return answer(invoice_resource(call, tx, invoice), status=201, location=f"/invoices/{invoice.id}")
+    return _issued(invoice_resource(call, tx, invoice))
+
+
+def _issued(resource: dict[str, Any]) -> Answer:
+    return answer(resource, status=201, location=f"/invoices/{resource['id']}")
 
 
 def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Moment = NOW) -> dict[str, Any]:
@@ -148,7 +159,14 @@ def invoice_resource(call: Call, tx: Transaction, invoice: Invoice, moment: Mome
     provider, account = call.provider(tx), call.account(tx, invoice.account_id)
     standing = current_standing(tx, invoice, provider, moment)
     credited_minor = tx.invoices.credited_minor(account.id, invoice.id, moment)
-    state = document_state(invoice, standing, credited_minor=credited_minor, today=moment.today(call.books.clock(), provider.zone))
-    head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
     invoiced_as = tx.invoices.of_pro_forma(account.id, invoice.id) if invoice.type_code is TypeCode.PRO_FORMA and moment.is_now else None
+    today = moment.today(call.books.clock(), provider.zone)
+    return _resource(invoice, standing, provider=provider, account=account, today=today, credited_minor=credited_minor, invoiced_as=invoiced_as)
+
+
+def _resource(
+    invoice: Invoice, standing: Standing, *, provider: Provider, account: Account, today: date, credited_minor: int = 0, invoiced_as: int | None = None
+) -> dict[str, Any]:
+    state = document_state(invoice, standing, credited_minor=credited_minor, today=today)
+    head = invoice_head(invoice, standing, state=state, provider=provider.name, is_test=provider.is_test, account=account.reference)
     return {"account_id": account.id, **head, **invoice_body(invoice, standing), "invoiced_as_id": invoiced_as}

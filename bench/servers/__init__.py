@@ -1,0 +1,1 @@
+"""Servers that rows are measured against, each a program of its own."""
