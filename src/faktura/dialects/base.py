@@ -167,16 +167,22 @@ class WireDialect(Protocol):
         """Whether calls without a valid token count and show a rate limit too."""
 
 
-def number(amount_minor: int | None, currency: Currency) -> Decimal | int | None:
+def number(amount_minor: int | None, currency: Currency) -> Decimal | None:
     """An amount as the wire writes it: 90, not 90.00 or 90.0."""
-    if amount_minor is None:
-        return None
-    return plain(currency.to_decimal(amount_minor))
+    return None if amount_minor is None else amount(amount_minor, currency.digits)
+
+
+def amount(amount_minor: int, digits: int) -> Decimal:
+    """The same of an amount that is known, in a currency of so many decimals."""
+    while digits and not amount_minor % 10:
+        amount_minor, digits = amount_minor // 10, digits - 1
+    return Decimal(amount_minor).scaleb(-digits)
 
 
 def plain(value: Decimal) -> Decimal:
     """The decimal whose text has no trailing zeros and no exponent."""
-    return Decimal(canonical(value))
+    short = value.normalize()
+    return short if short % 10 else Decimal(canonical(value))  # only a multiple of ten is shortened to an exponent
 
 
 def decode_query(query_string: str) -> list[tuple[str, bytes]]:

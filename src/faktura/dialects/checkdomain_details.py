@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
-from faktura.dialects.base import number, plain
+from faktura.dialects.base import amount, number, plain
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine
 from faktura.domain.money import apportion
+from faktura.domain.totals import places
 from faktura.domain.vat import PriceBasis, VatKey, scaled_rate
 
 _UNIT_PRICE_STEP = Decimal("0.0001")
+_HALF_UP = Context(rounding=ROUND_HALF_UP)
 _WHOLE = 1_000_000
 """100 percent in ten-thousandths of a percent."""
 
@@ -24,7 +25,7 @@ def render_details(invoice: Invoice) -> list[dict[str, object]] | None:
         return None
     prices = gross_prices(invoice)
     sign = invoice.sign
-    lines = [_line(invoice, line, sign * price) for line, price in zip(invoice.lines, prices, strict=False)]
+    lines = [_line(invoice, line, sign, price) for line, price in zip(invoice.lines, prices, strict=False)]
     items = zip(invoice.allowances_charges, prices[len(invoice.lines) :], strict=True)
     return lines + [_adjustment(invoice, item, sign, price) for item, price in items]
 
@@ -37,12 +38,9 @@ def gross_prices(invoice: Invoice) -> list[int]:
     net = [line.net_amount_minor or 0 for line in lines]
     net += [(item.net_amount_minor or 0) * (1 if item.is_charge else -1) for item in invoice.allowances_charges]
     keys = [line.vat for line in lines] + [item.vat for item in invoice.allowances_charges]
-    groups: dict[VatKey | None, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        groups[key].append(index)
     totals = {VatKey(group.category, group.rate): (group.taxable_amount_minor or 0) + (group.tax_amount_minor or 0) for group in invoice.vat_breakdown}
     prices = list(net)
-    for key, indexes in groups.items():
+    for key, indexes in places(keys).items():
         if key is not None:
             factor = _WHOLE + scaled_rate(key.rate)
             shares = apportion(totals[key], [net[index] * factor for index in indexes], _WHOLE)
@@ -51,14 +49,13 @@ def gross_prices(invoice: Invoice) -> list[int]:
     return prices
 
 
-def _line(invoice: Invoice, line: InvoiceLine, price_minor: int) -> dict[str, object]:
-    price = invoice.currency.to_decimal(price_minor)
-    quantity = invoice.sign * line.quantity
-    if invoice.price_basis is None or (invoice.price_basis is PriceBasis.GROSS and not line.allowances_charges) or not quantity:
+def _line(invoice: Invoice, line: InvoiceLine, sign: int, price_minor: int) -> dict[str, object]:
+    price, basis, quantity = amount(sign * price_minor, invoice.currency.digits), invoice.price_basis, line.quantity
+    if basis is None or (basis is PriceBasis.GROSS and not line.allowances_charges) or not quantity:
         unit_price = line.unit_price
     else:
-        unit_price = (price / quantity).quantize(_UNIT_PRICE_STEP, rounding=ROUND_HALF_UP)
-    return {"quantity": plain(quantity), "unit_price": plain(unit_price), "price": plain(price), "remark": line.name}
+        unit_price = _HALF_UP.quantize(sign * price / quantity, _UNIT_PRICE_STEP)
+    return {"quantity": plain(sign * quantity), "unit_price": plain(unit_price), "price": price, "remark": line.name}
 
 
 def _adjustment(invoice: Invoice, item: AllowanceCharge, sign: int, price_minor: int) -> dict[str, object]:

@@ -145,8 +145,11 @@ def apportion(total: int, numerators: Sequence[int], denominator: int) -> list[i
     `total` must be the exact sum of the shares, or that sum rounded; then every part is less than one from its share.
     """
     parts = [numerator // denominator for numerator in numerators]
+    missing = total - sum(parts)
+    if not missing:
+        return parts
     remainders = [numerator % denominator for numerator in numerators]
     order = sorted(range(len(parts)), key=lambda index: (-remainders[index], index))
-    for index in order[: total - sum(parts)]:
+    for index in order[:missing]:
         parts[index] += 1
     return parts

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TypeVar
 
 from faktura.domain.invoice import AllowanceCharge, InvoiceLine, Totals
 from faktura.domain.money import Currency, product_minor
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey, net_shares, vat_of_gross, vat_of_net
+
+Key = TypeVar("Key")
 
 
 def line_total(*, quantity: Decimal, unit_price: Decimal, currency: Currency, adjustments: Iterable[AllowanceCharge] = ()) -> int:
@@ -31,12 +34,9 @@ def compute(
     """
     amounts = [line.line_total_minor for line in lines] + [item.signed_minor for item in allowances_charges]
     keys = [_key(line.vat) for line in lines] + [_key(item.vat) for item in allowances_charges]
-    groups: dict[VatKey, list[int]] = defaultdict(list)
-    for index, key in enumerate(keys):
-        groups[key].append(index)
     net = list(amounts)
     breakdown = []
-    for key, indexes in groups.items():
+    for key, indexes in places(keys).items():
         group_sum = sum(amounts[index] for index in indexes)
         if price_basis is PriceBasis.GROSS:
             tax = vat_of_gross(group_sum, key.rate)
@@ -56,6 +56,16 @@ def compute(
     net_lines = tuple(line.with_net(amount) for line, amount in zip(lines, net, strict=False))
     net_items = tuple(item.with_net(abs(amount)) for item, amount in zip(allowances_charges, net[len(lines) :], strict=True))
     return net_lines, net_items, _sum_up(net_lines, net_items, tuple(breakdown))
+
+
+def places(keys: Sequence[Key]) -> dict[Key, Sequence[int]]:
+    """Where each key stands. Nearly always there is one: told by comparing, without a hash of each."""
+    if keys and keys.count(keys[0]) == len(keys):
+        return {keys[0]: range(len(keys))}
+    found: dict[Key, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        found[key].append(index)
+    return dict(found)
 
 
 def _sum_up(lines: tuple[InvoiceLine, ...], items: tuple[AllowanceCharge, ...], breakdown: tuple[VatBreakdown, ...]) -> Totals:

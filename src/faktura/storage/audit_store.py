@@ -10,9 +10,11 @@ from faktura.domain.numbering import Reset, Series
 from faktura.domain.payment import Allocation, Refund, Reversal
 from faktura.domain.recorded import Difference, SourceKind, SourceWord
 from faktura.ledger.listing_ports import ListingRow
+from faktura.ledger.plain_ports import PlainDocument, PlainMoney
 from faktura.ledger.ports import BillingKey, JournalEntry, SeriesPlace, WrittenWord
 from faktura.storage.driver import Driver, Row
 from faktura.storage.invoice_store import InvoiceRows
+from faktura.storage.plain_store import read_plain
 from faktura.storage.rows import to_allocation, to_refund, to_reversal, to_standing
 
 _BATCH = 1000
@@ -39,6 +41,10 @@ class AuditRows:
         """How many entries the journal should have, and its chain."""
         row = self._driver.one("counter_get", provider_id=provider_id)
         return (0, b"") if row is None else (row["journal_sequence"], bytes(row["journal_chain"]))
+
+    def plain(self, provider_id: int, *, first: int, last: int) -> Iterator[PlainDocument | PlainMoney]:
+        """What the journal's entries from `first` to `last` tell of, as far as nothing uncommon hangs on it."""
+        return read_plain(self._driver, provider_id, first=first, last=last)
 
     def written_invoice(self, account_id: int, invoice_id: int) -> Invoice | None:
         """The document as it was first written, without what later words added."""

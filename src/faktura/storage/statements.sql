@@ -958,3 +958,81 @@ SELECT r.provider_id, r.run_id, r.state, i.outcome, COUNT(*) AS items
 FROM billing_run r JOIN billing_run_item i ON i.provider_id = r.provider_id AND i.run_id = r.run_id
 WHERE r.state IN ('queued', 'checking', 'issuing')
 GROUP BY r.provider_id, r.run_id, r.state, i.outcome;
+
+-- name: plain_odd
+-- Entries from :first to :last about documents and payments on which more hangs than a quick look takes in.
+SELECT j.sequence FROM journal j
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND (
+  EXISTS (SELECT 1 FROM allowance_charge ac WHERE ac.account_id = j.account_id AND ac.invoice_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM enrichment e WHERE e.account_id = j.account_id AND e.invoice_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM conflict c WHERE c.account_id = j.account_id AND c.invoice_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM allocation al WHERE al.account_id = j.account_id AND al.credit_note_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM refund rf WHERE rf.account_id = j.account_id AND rf.credit_note_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM refund rf WHERE rf.account_id = j.account_id AND rf.payment_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM reversal rv WHERE rv.account_id = j.account_id AND rv.payment_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM payment p WHERE p.account_id = j.account_id AND p.pro_forma_id = j.subject_id)
+  OR EXISTS (SELECT 1 FROM invoice made WHERE made.account_id = j.account_id AND made.pro_forma_id = j.subject_id)
+);
+
+-- name: plain_documents
+-- Documents that entries from :first to :last tell of, with their standings and what else has one row for each.
+SELECT j.sequence, i.account_id, i.invoice_id, i.wire_id, i.source_wire_id, i.origin, i.type_code, i.source_type, i.series, i.series_sequence, i.number, i.created_at_us,
+  i.issue_date, i.currency, i.price_basis, i.seller, i.buyer, i.due_date, i.tax_point_date, i.period_start, i.period_end, i.line_total_minor,
+  i.allowance_total_minor, i.charge_total_minor, i.total_without_vat_minor, i.vat_total_minor, i.total_with_vat_minor, i.vat_rate, i.line_count,
+  i.breakdown_count, i.preceding_number, i.preceding_issue_date, i.preceding_invoice_id, i.order_ids, i.note, i.payment_terms, i.override_reason,
+  i.tax_country, i.pro_forma_id, i.recorded_at_us,
+  l.ordinal, l.created_at_us, l.wire_id, l.number_folded, l.paid_minor, l.due_minor, l.dialect_version, l.item, l.single,
+  b.period, b.product, b.recorded_at_us, m.missing_from, m.payment_count, m.recorded_at_us, n.number
+FROM journal j
+JOIN invoice i ON i.account_id = j.account_id AND i.invoice_id = j.subject_id
+JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+LEFT JOIN billing_item b ON b.account_id = i.account_id AND b.invoice_id = i.invoice_id
+LEFT JOIN moved_in m ON m.account_id = i.account_id AND m.invoice_id = i.invoice_id
+LEFT JOIN issued_number n ON n.provider_id = j.provider_id AND n.series = i.series AND n.number = i.number
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND j.event IN ('invoice.issued', 'invoice.moved-in', 'invoice.recorded')
+ORDER BY j.sequence;
+
+-- name: plain_lines
+SELECT j.sequence, il.line_number, il.name, il.quantity, il.unit_code, il.unit_price, il.line_total_minor, il.net_amount_minor, il.vat_category, il.vat_rate,
+  il.item_id, il.period_start, il.period_end, il.order_id
+FROM journal j JOIN invoice_line il ON il.account_id = j.account_id AND il.invoice_id = j.subject_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last
+ORDER BY j.sequence, il.line_number;
+
+-- name: plain_breakdowns
+SELECT j.sequence, v.position, v.category, v.rate, v.taxable_amount_minor, v.tax_amount_minor, v.exemption_reason
+FROM journal j JOIN vat_breakdown v ON v.account_id = j.account_id AND v.invoice_id = j.subject_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last
+ORDER BY j.sequence, v.position;
+
+-- name: plain_sources
+SELECT j.sequence, j.recorded_at_us, s.source_id, s.kind, s.digest, s.body, s.seen_at_us, s.recorded_at_us,
+  o.source_id, o.seen_at_us, o.recorded_at_us, o.paid_minor, o.due_minor, o.settlements
+FROM journal j
+JOIN source s ON s.account_id = j.account_id AND s.invoice_id = j.subject_id
+LEFT JOIN observation o ON o.account_id = s.account_id AND o.invoice_id = s.invoice_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND j.event = 'invoice.recorded'
+ORDER BY j.sequence;
+
+-- name: plain_settlements
+-- An entry's own are sorted by whoever asks, so that they go along the index by document.
+SELECT j.sequence, al.allocation_id AS place, al.amount_minor, COALESCE(p.paid_on, al.allocated_on) AS paid_on
+FROM journal j
+JOIN allocation al ON al.account_id = j.account_id AND al.invoice_id = j.subject_id
+LEFT JOIN payment p ON p.account_id = al.account_id AND p.payment_id = al.payment_id
+LEFT JOIN reversal rv ON rv.account_id = al.account_id AND rv.payment_id = al.payment_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND rv.payment_id IS NULL
+ORDER BY j.sequence;
+
+-- name: plain_payments
+SELECT j.sequence, p.account_id, p.payment_id, p.amount_minor, p.currency, p.paid_on, p.reference, p.pro_forma_id, p.recorded_at_us,
+  CAST(p.amount_minor - COALESCE((
+    SELECT SUM(al.amount_minor) FROM allocation al WHERE al.account_id = p.account_id AND al.payment_id = p.payment_id
+  ), 0) AS BIGINT) AS left_minor
+FROM journal j JOIN payment p ON p.account_id = j.account_id AND p.payment_id = j.subject_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND j.event = 'payment.recorded';
+
+-- name: plain_allocations
+SELECT j.sequence, 0 AS left_minor, al.account_id, al.allocation_id, al.invoice_id, al.payment_id, al.credit_note_id, al.amount_minor, al.allocated_on, al.recorded_at_us
+FROM journal j JOIN allocation al ON al.account_id = j.account_id AND al.allocation_id = j.subject_id
+WHERE j.provider_id = :provider_id AND j.sequence BETWEEN :first AND :last AND j.event IN ('payment.allocated', 'credit.allocated');

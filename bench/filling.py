@@ -1,0 +1,115 @@
+"""Generated ledgers and files: the same for the same seed, so that everybody measures the same rows."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from faktura.bootstrap.books import DIALECTS, default_series
+from faktura.bootstrap.imports import Report, import_line_items
+from faktura.config import Settings
+from faktura.documents.line_items import ONLINE_RETAIL, online_retail_layout
+from faktura.domain.party import Party
+from faktura.domain.provider import Provider
+from faktura.ledger.accounts import add_account, add_provider
+from faktura.ledger.billing import BillingItem, run_billing
+from faktura.ledger.payments import pay
+from faktura.ledger.ports import Books
+
+_WORDS = "CREAM HANGING HEART T-LIGHT HOLDER WHITE METAL LANTERN KNITTED UNION FLAG HOT WATER BOTTLE GLASS STAR FROSTED SET OF BABUSHKA NESTING BOXES".split()
+_GOODS = 4_000
+_LINES_MEAN = 20
+_CSV_ACCOUNT_DOCUMENTS = 40
+
+
+def write_line_items(path: Path, *, documents: int, seed: int = 1) -> int:
+    """A file in the columns of Online Retail, some 20 rows a document; returns how many rows."""
+    chance = random.Random(seed)  # noqa: S311 - the same rows each time, and no secret
+    goods = [(f"{chance.randrange(10_000, 99_999)}{chance.choice(['', 'A', 'B'])}", " ".join(chance.sample(_WORDS, 4))) for _ in range(_GOODS)]
+    rows = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*ONLINE_RETAIL.values(), "Country"])
+        for place in range(documents):
+            is_credit = place % 12 == 11
+            day, minute = date(2011, 1, 1) + timedelta(days=place % 360), chance.randrange(600, 1080)
+            customer = f"{12_346 + chance.randrange(1 + documents // _CSV_ACCOUNT_DOCUMENTS)}.0"
+            for _ in range(min(200, 1 + int(chance.expovariate(1 / _LINES_MEAN)))):
+                code, name = chance.choice(goods)
+                price, quantity = f"{chance.randrange(29, 1999) / 100:.2f}", chance.choice([1, 2, 3, 4, 6, 8, 12, 24, 48]) * (-1 if is_credit else 1)
+                moment = f"{day} {minute // 60:02}:{minute % 60:02}:00"
+                writer.writerow(
+                    [f"{'C' if is_credit else ''}{536_365 + place}", moment, quantity, price, name, code, customer, "United Kingdom"]
+                )
+                rows += 1
+    return rows
+
+
+def add_providers(books: Books) -> None:
+    """A provider of each dialect, which bills from Sofia."""
+    for place, (name, dialect) in enumerate(DIALECTS.items(), 1):
+        settings = dialect.defaults
+        provider = Provider(
+            id=place,
+            name=name,
+            dialect=name,
+            zone=settings.zone,
+            currency=settings.currency,
+            seller=Party(name="Hosting OOD", street="ul. Primerna 1", city="Sofia", post_code="1000", country="BG", vat_id="BG123456789"),
+            hosts=(),
+            rate_limit=settings.rate_limit,
+            rate_window_seconds=settings.rate_window_seconds,
+        )
+        add_provider(books, provider=provider, series=default_series(dialect))
+
+
+def bill(books: Books, *, provider: str, documents: int, accounts: int, seed: int = 2, tell: Callable[[int], None] = lambda _: None) -> None:
+    """Monthly billing runs: each account a document a month, of one to four lines, until there are so many."""
+    chance = random.Random(seed)  # noqa: S311
+    for place in range(accounts):
+        buyer = Party(name=f"Customer {place} EOOD", street=f"ul. Vitosha {place % 200}", city="Sofia", post_code="1000", country="BG")
+        add_account(books, provider=provider, reference=f"c{place:06}", buyer=buyer)
+
+    def month(number: int, count: int) -> Iterator[BillingItem]:
+        start = date(2026 + number // 12, number % 12 + 1, 1)
+        period = {"start": str(start), "end": str((start + timedelta(days=31)).replace(day=1) - timedelta(days=1))}
+        for place in range(count):
+            lines = [
+                {"name": f"VPS {chance.choice('SMLX')} vps{place}-{line}.example.net", "quantity": str(chance.randrange(1, 4)), "unit_price": f"{chance.randrange(199, 9999) / 100:.2f}"}
+                | {"vat_rate": 20, "item_id": f"VPS-{chance.choice('SMLX')}", "period": period, "order_id": place * 10 + line + 1}
+                for line in range(chance.choice([1, 1, 1, 2, 2, 4]))
+            ]
+            yield BillingItem(position=place + 1, data={"account": f"c{place:06}", "period": f"{start:%Y-%m}", "product": "VPS", "lines": lines, "payment_terms": "14 days"})
+
+    done = 0
+    while done < documents:
+        count = min(accounts, documents - done)
+        items = list(month(done // accounts, count))
+        for report in run_billing(books, provider=provider, read=lambda items=items: iter(items)):  # type: ignore[misc]
+            assert report.outcome == "issued", report  # noqa: S101
+        done += count
+        tell(done)
+
+
+def take_payments(books: Books, *, provider: str, one_of: int) -> None:
+    """A payment in full for each so-manieth document, and one in part for some."""
+    with books.storage.reading() as tx:
+        owner = tx.providers.find(provider)
+        assert owner is not None  # noqa: S101
+        found = [entry for entry in tx.audit.journal(owner.id) if entry.event == "invoice.issued"][::one_of]
+    for place, entry in enumerate(found):
+        with books.storage.reading() as tx:
+            invoice = tx.invoices.get(entry.account_id or 0, entry.subject_id or 0)
+        assert invoice is not None  # noqa: S101
+        amount = (invoice.total_with_vat_minor or 0) // (2 if place % 5 == 4 else 1)
+        pay(books, account_id=invoice.account_id, amount_minor=amount, currency=invoice.currency, invoice_ids=[invoice.id], reference=f"SEPA {place}")
+
+
+def import_file(books: Books, settings: Settings, path: Path, *, provider: str) -> None:
+    """Line items, as `faktura import` takes them."""
+    report = Report(lambda _: None)
+    import_line_items(books, settings, provider=provider, layout=online_retail_layout(), files=[path], report=report, advance=lambda _: None)
+    assert report.is_clean  # noqa: S101
