@@ -116,7 +116,7 @@ def _made_rows() -> Iterator[list[str]]:
     at = datetime(2010, 12, 1, 8, 26)  # noqa: DTZ001 - as the files say it, without a zone
     for place in range(_MADE_INVOICES):
         at += timedelta(minutes=random_.randrange(1, 25))
-        is_credit = random_.random() < 0.16  # noqa: PLR2004 - the share of the real files
+        is_credit = random_.random() < 0.16
         customer = f"{12_000 + int(random_.paretovariate(1)) % 6_000}.0"
         for _ in range(1 + int(random_.expovariate(1 / (2 if is_credit else 24)))):
             code, name, price = random_.choice(products)

@@ -61,7 +61,7 @@ def write_document(results: Mapping[str, Any]) -> None:
 
 def _number(value: float) -> str:
     """Three digits are what a ratio is good for."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - as it says
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def main(paths: Sequence[Path] = ()) -> None:

@@ -138,10 +138,15 @@ def write_items(path: Path, count: int, accounts: int, *, month: str) -> None:
     """A billing file: two lines a document, one with a period and an order."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
-            server = {"name": f"Virtual server VPS-{number % 7}", "quantity": "1", "unit_price": f"{10 + number % 50}.90", "item_id": f"vps-{number % 7}"}
+            server: dict[str, object] = {
+                "name": f"Virtual server VPS-{number % 7}",
+                "quantity": "1",
+                "unit_price": f"{10 + number % 50}.90",
+                "item_id": f"vps-{number % 7}",
+            }
             server |= {"period": {"start": "2026-10-01", "end": "2026-10-31"}, "order_id": number + 1}
             space = {"name": "Backup space, 50 GB", "quantity": str(1 + number % 4), "unit_price": "2.49"}
-            key = {"account": f"c{number % accounts}", "period": month, "product": f"order-{number}"}
+            key: dict[str, object] = {"account": f"c{number % accounts}", "period": month, "product": f"order-{number}"}
             file.write(json.dumps(key | {"lines": [server, space], "order_ids": [number + 1], "note": "Thank you.", "payment_terms": "14 days"}) + "\n")
 
 

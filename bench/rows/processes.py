@@ -69,7 +69,7 @@ class _Program:
             return False
         finally:
             connection.close()
-        if response.status != 200:  # noqa: PLR2004 - OK
+        if response.status != 200:
             message = f"answered {response.status}"
             raise RuntimeError(message)
         return True

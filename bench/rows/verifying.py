@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -80,7 +80,7 @@ def hash_sqlite(path: Path) -> None:
         connection.execute("BEGIN")
         for table, key in KEYS.items():
             digest = hashlib.sha256()
-            for row in connection.execute(f"SELECT * FROM {table} ORDER BY {key}"):  # noqa: S608 - names of ours
+            for row in connection.execute(f"SELECT * FROM {table} ORDER BY {key}"):
                 digest.update(repr(row).encode())
 
 
@@ -91,7 +91,7 @@ def hash_postgresql(url: str) -> None:
             digest = hashlib.sha256()
             with connection.cursor(name=table, binary=True) as cursor:
                 cursor.itersize = 500
-                cursor.execute(f"SELECT * FROM {table} ORDER BY {key}".encode())  # noqa: S608
+                cursor.execute(f"SELECT * FROM {table} ORDER BY {key}".encode())
                 for row in cursor:
                     digest.update(repr(row).encode())
 
@@ -114,5 +114,5 @@ def _megabytes(settings: Settings) -> int:
         "with open_books(Settings(database=DatabaseUrl(path=sys.argv[1]))) as books: assert not list(verify(books))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
-    said = subprocess.run([sys.executable, "-c", code, settings.database.path], check=True, capture_output=True, text=True, env=os.environ)  # noqa: S603
+    said = subprocess.run([sys.executable, "-c", code, settings.database.path], check=True, capture_output=True, text=True, env=os.environ)
     return int(said.stdout)

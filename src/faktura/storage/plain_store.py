@@ -23,9 +23,9 @@ import msgspec
 from faktura.domain.errors import FakturaError
 from faktura.domain.invoice import Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.money import Currency, canonical
+from faktura.domain.party import Party
 from faktura.domain.payment import Allocation, Payment, Settlement, Standing
 from faktura.domain.recorded import SourceKind, SourceWord
-from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 from faktura.ledger.listing_ports import ListingRow
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
@@ -94,6 +94,8 @@ class _Groups:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._groups = groupby(rows, itemgetter(0))
+        self._sequence: Any
+        self._rows: Iterable[Row]
         self._sequence, self._rows = next(self._groups, _END)
 
     def of(self, sequence: int) -> list[Row]:
