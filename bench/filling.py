@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import random
+import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from faktura.bootstrap.books import DIALECTS, default_series
+from faktura.bootstrap.books import DIALECTS, default_series, open_books
 from faktura.bootstrap.imports import Report, import_line_items
-from faktura.config import Settings
+from faktura.config import DatabaseUrl, Settings
 from faktura.documents.line_items import ONLINE_RETAIL, online_retail_layout
 from faktura.domain.party import Party
 from faktura.domain.provider import Provider
@@ -18,6 +21,7 @@ from faktura.ledger.accounts import add_account, add_provider
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.payments import pay
 from faktura.ledger.ports import Books
+from faktura.ledger.verification import verify
 
 _WORDS = "CREAM HANGING HEART T-LIGHT HOLDER WHITE METAL LANTERN KNITTED UNION FLAG HOT WATER BOTTLE GLASS STAR FROSTED SET OF BABUSHKA NESTING BOXES".split()
 _GOODS = 4_000
@@ -117,3 +121,24 @@ def import_file(books: Books, settings: Settings, path: Path, *, provider: str) 
     report = Report(lambda _: None)
     import_line_items(books, settings, provider=provider, layout=online_retail_layout(), files=[path], report=report, advance=lambda _: None)
     assert report.is_clean  # noqa: S101
+
+
+def peak_megabytes(work: str, database: str, *arguments: str) -> int:
+    """Peak memory of a piece of work (`verify`, `import`) on a SQLite ledger, in a process of its own."""
+    command = [sys.executable, "-m", "bench.filling", work, database, *arguments]
+    said = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - ourselves
+    return int(said.stdout)
+
+
+def _main(work: str, database: str, *arguments: str) -> None:
+    settings = Settings(database=DatabaseUrl(path=database))
+    with open_books(settings) as books:
+        if work == "import":
+            import_file(books, settings, Path(arguments[0]), provider="checkdomain")
+        elif list(verify(books)):
+            raise AssertionError("the ledger is not whole")
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

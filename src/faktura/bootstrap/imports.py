@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.config import Settings
-from faktura.documents.line_items import ItemRow, Layout, read_rows, to_heard
+from faktura.documents.line_items import Item, ItemRow, Layout, read_rows, to_heard
 from faktura.domain.errors import InputError, WireError
 from faktura.domain.recorded import Change, Heard, Outcome
 from faktura.ledger.accounts import find_account, find_provider
@@ -149,7 +149,7 @@ def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Re
 def _spool_rows(spool: Spool, path: Path, file: int, *, layout: Layout, report: Report, prefixes: list[str]) -> None:
     for row in read_rows(path, layout):
         if isinstance(row, ItemRow):
-            spool.add(number=row.number, account=row.account, created_at_us=row.created_at_us, file=file, line=row.line, fields=row.fields)
+            spool.add(number=row.number, account=row.account, created_at_us=row.created_at_us, file=file, line=row.line, item=row.item)
             continue
         for number in row.numbers:
             spool.hold(number)
@@ -169,7 +169,7 @@ def _documents(spool: Spool, files: Sequence[Path], layout: Layout, report: Repo
             continue
         try:
             seen_at_us = path.stat().st_mtime_ns // 1000
-            heard = to_heard(group.rows, number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
+            heard = to_heard([Item(*row) for row in group.rows], number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
         except ValueError as error:
             report.held_count += 1
             report.fault(f"{path}: invoice {group.number}: {error}; it is held back")

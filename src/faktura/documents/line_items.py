@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from faktura.domain.calendar import legal_date, midnight, parse_date, parse_instant
 from faktura.domain.calendar import zone as check_zone
@@ -28,6 +30,8 @@ FIELDS = ("number", "date", "quantity", "unit_price", "name", "item_id", "accoun
 _REQUIRED = FIELDS[:4]
 TEXT_LENGTH_MAX = 4000
 _LINE_LENGTH_MAX = 1024 * 1024
+_REMEMBERED = 8192
+"""Cells whose meaning is remembered, of each kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +83,20 @@ ONLINE_RETAIL = {
 """The columns of the UCI data set "Online Retail"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRow:
+class Item(NamedTuple):
+    """What a row says of its line."""
+
+    quantity: str
+    unit_price: str
+    total_minor: int
+    """Quantity x price, rounded."""
+    name: str
+    item_id: str | None
+    fields: str
+    """All cells of the row, as a JSON object."""
+
+
+class ItemRow(NamedTuple):
     """One readable row."""
 
     line: int
@@ -88,8 +104,7 @@ class ItemRow:
     number: str
     account: str
     created_at_us: int
-    fields: str
-    """All cells of the row, as a JSON object."""
+    item: Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,19 +138,19 @@ def read_rows(path: Path, layout: Layout) -> Iterator[ItemRow | RowFault]:
     with path.open(encoding=layout.encoding, errors="surrogateescape", newline="") as file:
         lines = _Lines(file)
         reader = csv.reader(lines, strict=True)
-        header = _read_header(reader, path, layout)
+        rows = _Rows(_read_header(reader, path, layout), layout)
         while True:
             lines.since_record.clear()
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                numbers = tuple(dict.fromkeys(_number_in(text, header, layout) for text in lines.since_record))
+                numbers = tuple(dict.fromkeys(rows.number_in(text) for text in lines.since_record))
                 yield RowFault(line=reader.line_num, message=f"not CSV: {error}", numbers=tuple(filter(None, numbers)))
                 continue
             if cells is None:
                 return
             if cells:
-                yield _read_row(cells, header, layout, reader.line_num)
+                yield rows.read(cells, reader.line_num)
 
 
 def _read_header(reader: Iterator[list[str]], path: Path, layout: Layout) -> list[str]:
@@ -153,64 +168,81 @@ def _read_header(reader: Iterator[list[str]], path: Path, layout: Layout) -> lis
     return header
 
 
-def _number_in(text: str, header: Sequence[str], layout: Layout) -> str | None:
-    """The invoice number that a line of a broken record seems to have."""
-    cells = text.strip("\r\n").split(",")
-    place = header.index(layout.columns["number"])
-    number = cells[place].strip().strip('"') if place < len(cells) else ""
+class _Rows:
+    """How the rows of one file are read. What cells mean is remembered: numbers, dates, customers and prices come again and again."""
+
+    def __init__(self, header: Sequence[str], layout: Layout) -> None:
+        self._layout = layout
+        self._labels = [f"{_quoted(name)}: " for name in header]
+        places = {field: header.index(column) for field, column in layout.columns.items()}
+        self._number_at, self._date_at, self._quantity_at, self._price_at = (places[field] for field in _REQUIRED)
+        self._name_at, self._item_at, self._account_at = (places.get(field) for field in FIELDS[len(_REQUIRED) :])
+        remembered = lru_cache(maxsize=_REMEMBERED)
+        self._number, self._account, self._instant = remembered(_number), remembered(self._read_account), remembered(self._read_instant)
+        self._decimal, self._priced = remembered(_decimal), remembered(self._read_priced)
+
+    def read(self, cells: Sequence[str], line: int) -> ItemRow | RowFault:
+        """The row, or the first thing that is wrong with it."""
+        try:
+            if len(cells) != len(self._labels):
+                message = f"{len(cells)} cells where the header has {len(self._labels)}; is the file cut off?"
+                raise ValueError(message)
+            if "\x00" in "".join(cells):
+                raise ValueError("the row has a NUL, which no text may have")
+            fields = f"{{{', '.join([label + _quoted(cell) for label, cell in zip(self._labels, cells, strict=True)])}}}"  # as json.dumps writes it
+            fields.encode()  # raises UnicodeEncodeError, a ValueError, for bytes that are not text in this encoding
+            number = self._number(cells[self._number_at])
+            if number is None:
+                raise ValueError("the row has no usable invoice number")
+            quantity, unit_price, total_minor = self._priced(cells[self._quantity_at], cells[self._price_at])
+            item_id = None if self._item_at is None else cells[self._item_at].strip() or None
+            name = ("" if self._name_at is None else cells[self._name_at].strip()) or item_id or ""
+            account = self._account(None if self._account_at is None else cells[self._account_at])
+            return ItemRow(line, number, account, self._instant(cells[self._date_at]), Item(quantity, unit_price, total_minor, name, item_id, fields))
+        except UnicodeEncodeError:
+            return self._fault(cells, line, f"bytes that are not {self._layout.encoding.removesuffix('-sig')}")
+        except (ValueError, SettingError) as error:
+            return self._fault(cells, line, str(error))
+
+    def number_in(self, text: str) -> str | None:
+        """The invoice number that a line of a broken record seems to have."""
+        cells = text.strip("\r\n").split(",")
+        return _number(cells[self._number_at].strip().strip('"')) if self._number_at < len(cells) else None
+
+    def _fault(self, cells: Sequence[str], line: int, message: str) -> RowFault:
+        """With the invoice that is held back; or all whose number begins so, where the row ends within its number."""
+        known = _number(cells[self._number_at]) if self._number_at < len(cells) else None
+        is_cut = len(cells) < len(self._labels) and self._number_at == len(cells) - 1
+        return RowFault(line=line, message=message, numbers=(known,) if known else (), prefix=known if is_cut else None)
+
+    def _read_priced(self, quantity_cell: str, price_cell: str) -> tuple[str, str, int]:
+        quantity, unit_price = self._decimal(quantity_cell), self._decimal(price_cell)
+        total = line_total(quantity=quantity, unit_price=unit_price, currency=self._layout.currency)
+        if abs(total) > AMOUNT_MINOR_MAX:
+            raise ValueError("quantity x price is larger than any amount faktura keeps")
+        return str(quantity), str(unit_price), total
+
+    def _read_account(self, cell: str | None) -> str:
+        return _account(cell, self._layout)
+
+    def _read_instant(self, cell: str) -> int:
+        return _instant(cell, self._layout.zone)
+
+
+def _number(cell: str) -> str | None:
+    number = cell.strip()
     return number if is_text(number, length_max=TEXT_LENGTH_MAX) else None
 
 
-def _read_row(cells: Sequence[str], header: Sequence[str], layout: Layout, line: int) -> ItemRow | RowFault:
-    row = dict(zip(header, cells, strict=False))
-    number = row.get(layout.columns["number"], "").strip()
-    known = number if is_text(number, length_max=TEXT_LENGTH_MAX) else None
-    ends_in_number = known is not None and list(row)[-1] == layout.columns["number"] and len(cells) < len(header)
-    try:
-        if len(cells) != len(header):
-            message = f"{len(cells)} cells where the header has {len(header)}; is the file cut off?"
-            raise ValueError(message)
-        if any("\x00" in cell for cell in cells):
-            raise ValueError("the row has a NUL, which no text may have")
-        fields = json.dumps(row, ensure_ascii=False)
-        fields.encode()  # raises UnicodeEncodeError, a ValueError, for bytes that are not text in this encoding
-        if known is None:
-            raise ValueError("the row has no usable invoice number")
-        parse_line(row, layout, sign=1)
-        account, created_at_us = _account(row, layout), _instant(row[layout.columns["date"]], layout.zone)
-        return ItemRow(line=line, number=number, account=account, created_at_us=created_at_us, fields=fields)
-    except UnicodeEncodeError:
-        return RowFault(line=line, message=f"bytes that are not {layout.encoding.removesuffix('-sig')}", numbers=(known,) if known else ())
-    except (ValueError, SettingError) as error:
-        return RowFault(line=line, message=str(error), numbers=(known,) if known else (), prefix=known if ends_in_number else None)
+def _decimal(cell: str) -> Decimal:
+    return parse_decimal(cell.strip())
 
 
-def parse_line(row: Mapping[str, str], layout: Layout, *, sign: int) -> InvoiceLine:
-    """The invoice line of a row. A row without a description takes its item id as the name."""
-    values = {field: row[column].strip() for field, column in layout.columns.items()}
-    quantity = sign * parse_decimal(values["quantity"])
-    unit_price = parse_decimal(values["unit_price"])
-    item_id = values.get("item_id") or None
-    total = line_total(quantity=quantity, unit_price=unit_price, currency=layout.currency)
-    if abs(total) > AMOUNT_MINOR_MAX:
-        raise ValueError("quantity x price is larger than any amount faktura keeps")
-    return InvoiceLine(
-        name=values.get("name") or item_id or "",
-        quantity=quantity,
-        unit_price=unit_price,
-        line_total_minor=total,
-        net_amount_minor=None,
-        vat=VatKey(VatCategory.STANDARD if layout.vat_rate else None, layout.vat_rate),
-        item_id=item_id,
-    )
-
-
-def to_heard(rows: Sequence[str], *, number: str, created_at_us: int, layout: Layout, seen_at_us: int) -> Heard:
-    """The recorded document of all rows (JSON objects) of one number; ValueError when they add up to more than can be kept."""
+def to_heard(items: Sequence[Item], *, number: str, created_at_us: int, layout: Layout, seen_at_us: int) -> Heard:
+    """The recorded document of all rows of one number; ValueError when they add up to more than can be kept."""
     is_credit = bool(layout.credit_prefix) and number.startswith(layout.credit_prefix or "")
     type_code = TypeCode.CREDIT_NOTE if is_credit else TypeCode.INVOICE
-    read = tuple(parse_line(json.loads(row), layout, sign=type_code.sign) for row in rows)
-    lines, _, totals = compute(lines=read, allowances_charges=(), price_basis=layout.price_basis)
+    lines, _, totals = compute(lines=_lines(items, layout, type_code.sign), allowances_charges=(), price_basis=layout.price_basis)
     if max(abs(totals.total_with_vat_minor), abs(totals.total_without_vat_minor)) > AMOUNT_MINOR_MAX:
         raise ValueError("its lines add up to more than any amount faktura keeps")
     invoice = Invoice(
@@ -235,13 +267,36 @@ def to_heard(rows: Sequence[str], *, number: str, created_at_us: int, layout: La
         vat_breakdown=totals.vat_breakdown,
         order_ids=(),
     )
-    body = f'{{"read_as":{json.dumps(_read_as(layout))},"rows":[{",".join(rows)}]}}'.encode()
+    body = f'{{"read_as":{_read_as(layout)},"rows":[{",".join([item.fields for item in items])}]}}'.encode()
     return Heard(invoice=invoice, standing=Standing(), kind=SourceKind.LINES, body=body, seen_at_us=seen_at_us)
 
 
-def _read_as(layout: Layout) -> dict[str, object]:
-    """How the rows were understood: without it the same rows could mean other amounts and dates."""
-    return {
+def _lines(items: Sequence[Item], layout: Layout, sign: int) -> tuple[InvoiceLine, ...]:
+    """The lines of rows. A row without a description took its item id as the name."""
+    vat = VatKey(VatCategory.STANDARD if layout.vat_rate else None, layout.vat_rate)
+    is_net = layout.price_basis is PriceBasis.NET
+    return tuple(
+        [
+            InvoiceLine(
+                name=name,
+                quantity=sign * _value(quantity),
+                unit_price=_value(unit_price),
+                line_total_minor=sign * total_minor,
+                net_amount_minor=sign * total_minor if is_net else None,
+                vat=vat,
+                item_id=item_id,
+            )
+            for quantity, unit_price, total_minor, name, item_id, _ in items
+        ]
+    )
+
+
+_value = lru_cache(maxsize=_REMEMBERED)(Decimal)
+
+
+def _read_as(layout: Layout) -> str:
+    """How the rows were understood, as JSON: without it the same rows could mean other amounts and dates."""
+    read_as = {
         "columns": dict(layout.columns),
         "currency": layout.currency.code,
         "zone": layout.zone,
@@ -249,6 +304,7 @@ def _read_as(layout: Layout) -> dict[str, object]:
         "vat_rate": canonical(layout.vat_rate),
         "credit_prefix": layout.credit_prefix,
     }
+    return json.dumps(read_as)
 
 
 def online_retail_layout() -> Layout:
@@ -269,12 +325,12 @@ def with_account(layout: Layout, account: str) -> Layout:
     return replace(layout, account=account, columns=columns)
 
 
-def _account(row: Mapping[str, str], layout: Layout) -> str:
-    if "account" not in layout.columns:
+def _account(cell: str | None, layout: Layout) -> str:
+    if cell is None:
         if layout.account is None:
             raise ValueError("neither a column nor an option says whose the row is")
         return layout.account
-    account = row[layout.columns["account"]].strip()
+    account = cell.strip()
     if layout.whole_number_accounts:
         account = account.removesuffix(".0")
     account = account or layout.missing_account or ""

@@ -10,12 +10,17 @@ from pathlib import Path
 from faktura.domain.errors import LedgerFullError
 from faktura.storage.scratch import Scratch
 
+Item = tuple[str, str, int, str, str | None, str]
+"""What is kept of a row for the document: quantity, unit price, total, name, item id, all fields."""
+
+_ROWS_WAITING_MAX = 1000
 _SCHEMA = (
-    "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, fields TEXT)",
+    "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, "
+    "quantity TEXT, unit_price TEXT, total_minor INTEGER, name TEXT, item_id TEXT, fields TEXT)",
     "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _GROUPED = """
-SELECT i.number, i.account, g.created_at_us, i.file, i.line, i.fields
+SELECT i.number, i.account, g.created_at_us, i.file, i.line, i.quantity, i.unit_price, i.total_minor, i.name, i.item_id, i.fields
 FROM (SELECT number, MIN(created_at_us) AS created_at_us FROM item GROUP BY number) g
 JOIN item i ON i.number = g.number
 WHERE i.number NOT IN (SELECT number FROM held)
@@ -32,7 +37,7 @@ class Group:
     created_at_us: int
     file: int
     """Number of the last file that has rows of it."""
-    rows: list[str]
+    rows: list[Item]
     odd: tuple[str, int, int] | None = None
     """A row that names another account: (account, file, line)."""
 
@@ -42,14 +47,21 @@ class Spool(Scratch):
 
     def __init__(self, folder: Path | None) -> None:
         super().__init__(folder, _SCHEMA)
+        self._waiting: list[tuple[object, ...]] = []
 
-    def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, fields: str) -> None:
+    def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, item: Item) -> None:
         """Keep a row until all are read; LedgerFullError when there is no room."""
+        self._waiting.append((number, account, created_at_us, file, line, *item))
+        if len(self._waiting) >= _ROWS_WAITING_MAX:
+            self._write()
+
+    def _write(self) -> None:
         try:
-            self._connection.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", (number, account, created_at_us, file, line, fields))
+            self._connection.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
         except sqlite3.OperationalError as error:
             message = f"no room to group the rows of the import ({error}); nothing was recorded"
             raise LedgerFullError(message) from error
+        self._waiting.clear()
 
     def hold(self, number: str) -> None:
         """Give out no document of this number: one of its rows is bad."""
@@ -57,6 +69,7 @@ class Spool(Scratch):
 
     def hold_prefix(self, prefix: str) -> None:
         """Give out no document whose number begins so."""
+        self._write()
         self._connection.execute("INSERT OR IGNORE INTO held SELECT DISTINCT number FROM item WHERE SUBSTR(number, 1, LENGTH(?1)) = ?1", (prefix,))
 
     def held(self) -> int:
@@ -65,9 +78,11 @@ class Spool(Scratch):
 
     def groups(self) -> Iterator[Group]:
         """Documents by creation and number, so that the order of the rows decides nothing; their rows as they stood."""
+        self._write()
         self._connection.execute("CREATE INDEX item_number ON item (number)")
         group: Group | None = None
-        for number, account, created_at_us, file, line, fields in self._connection.execute(_GROUPED):
+        for row in self._connection.execute(_GROUPED):
+            number, account, created_at_us, file, line = row[:5]
             if group is None or group.number != number:
                 if group is not None:
                     yield group
@@ -75,6 +90,6 @@ class Spool(Scratch):
             if account != group.account:
                 group.odd = group.odd or (account, file, line)
             group.file = max(group.file, file)
-            group.rows.append(fields)
+            group.rows.append(row[5:])
         if group is not None:
             yield group
