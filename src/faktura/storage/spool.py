@@ -15,8 +15,10 @@ Item = tuple[str, str, int, str, str | None, str]
 
 _ROWS_WAITING_MAX = 1000
 _SCHEMA = (
-    "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, "
-    "quantity TEXT, unit_price TEXT, total_minor INTEGER, name TEXT, item_id TEXT, fields TEXT)",
+    (
+        "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, "
+        "quantity TEXT, unit_price TEXT, total_minor INTEGER, name TEXT, item_id TEXT, fields TEXT)"
+    ),
     "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _GROUPED = """
