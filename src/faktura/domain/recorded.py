@@ -60,6 +60,17 @@ class SourceWord:
     differences: tuple[Difference, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWord:
+    """The word by which a document came to be known, and where it is kept."""
+
+    word: SourceWord
+    body: bytes
+    account_id: int
+    invoice_id: int
+    source_id: int
+
+
 class Outcome(StrEnum):
     """What a heard document did to the ledger."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from faktura.domain.errors import ConflictError, NotFoundError, SettingError
@@ -112,22 +112,31 @@ def set_account(books: Books, *, provider_id: int, account_id: int, buyer: Party
 
 def insert_account(tx: Transaction, books: Books, provider: Provider, *, reference: str, buyer: Party | None) -> Account:
     """Write an account inside a running transaction."""
-    check_reference(reference)
+    return insert_accounts(tx, books, provider, [reference], buyer=buyer)[0]
+
+
+def insert_accounts(tx: Transaction, books: Books, provider: Provider, references: Sequence[str], *, buyer: Party | None = None) -> list[Account]:
+    """Write accounts inside a running transaction, which share their ids' and entries' one take."""
+    for reference in references:
+        check_reference(reference)
     now_us = books.clock()
-    taken = tx.providers.take(provider.id, ids=1, entries=1)
-    account = Account(
-        id=taken.first_id,
-        provider_id=provider.id,
-        reference=reference,
-        buyer=buyer,
-        first_ordinal=FIRST_ORDINAL,
-        last_ordinal=FIRST_ORDINAL - 1,
-        revision=0,
-    )
-    tx.accounts.insert(account, created_at_us=now_us)
-    event = Event(name="account.added", payload=account, account_id=account.id, subject_id=account.id)
-    write(tx, provider_id=provider.id, taken=taken, events=[event], actor=books.actor, now_us=now_us)
-    return account
+    taken = tx.providers.take(provider.id, ids=len(references), entries=len(references))
+    accounts = [
+        Account(
+            id=account_id,
+            provider_id=provider.id,
+            reference=reference,
+            buyer=buyer,
+            first_ordinal=FIRST_ORDINAL,
+            last_ordinal=FIRST_ORDINAL - 1,
+            revision=0,
+        )
+        for account_id, reference in enumerate(references, taken.first_id)
+    ]
+    tx.accounts.insert_all(accounts, created_at_us=now_us)
+    events = [Event(name="account.added", payload=account, account_id=account.id, subject_id=account.id) for account in accounts]
+    write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
+    return accounts
 
 
 def create_token(

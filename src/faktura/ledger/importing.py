@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 from faktura.domain.invoice import Invoice, Origin
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Provider
-from faktura.domain.recorded import Change, Heard, Outcome, SourceWord
-from faktura.ledger.accounts import find_account, find_provider, insert_account
+from faktura.domain.recorded import Change, Heard, NewWord, Outcome, SourceWord
+from faktura.ledger.accounts import find_account, find_provider, insert_accounts
 from faktura.ledger.journal import Event, write
 from faktura.ledger.ports import Books, Transaction
 from faktura.ledger.reconcile import Comparison, compare
-from faktura.ledger.standing import current_standing, publish, refresh, replace_key
+from faktura.ledger.standing import current_standing, publish_all, refresh, replace_key
 
 BATCH_SIZE = 2000
 """Documents a transaction: large enough to share a commit, small enough that other writers hardly wait."""
@@ -69,30 +70,32 @@ def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, H
         _create_accounts(books, provider_name, references)
     with books.storage.writing(bulk=True) as tx:
         provider = find_provider(tx, provider_name)
-        ids = {reference: find_account(tx, provider, reference).id for reference in references}
+        ids = tx.accounts.find_all(provider.id, references)
+        for reference in references:
+            if reference not in ids:
+                find_account(tx, provider, reference)  # says so
         by_account: dict[int, list[Heard]] = defaultdict(list)
         for reference, heard in pairs:
             by_account[ids[reference]].append(heard)
-        for account_id in sorted(by_account):
-            tx.accounts.lock(account_id)
-        changes: list[Change] = []
+        tx.accounts.lock_all(by_account)
+        batch = _Batch(tx, books, provider)
+        batch.look_up(by_account)
         for account_id in sorted(by_account):
             # A document that a batch brings twice is written once before its second word is compared with it.
             for documents in _rounds(by_account[account_id]):
-                changes += _record_round(tx, books, provider, account_id, documents)
-        return changes
+                batch.record(account_id, documents)
+        return batch.changes()
 
 
 def _create_accounts(books: Books, provider_name: str, references: Sequence[str]) -> None:
     """Accounts that are missing, in a transaction of their own: they take the counter, which comes after all account locks."""
     with books.storage.reading() as tx:
         provider = find_provider(tx, provider_name)
-        missing = [reference for reference in references if tx.accounts.find(provider.id, reference) is None]
-    if missing:
+        known = tx.accounts.find_all(provider.id, references)
+    if len(known) < len(references):
         with books.storage.writing() as tx:
-            for reference in missing:
-                if tx.accounts.find(provider.id, reference) is None:
-                    insert_account(tx, books, provider, reference=reference, buyer=None)
+            known = tx.accounts.find_all(provider.id, references)
+            insert_accounts(tx, books, provider, [reference for reference in references if reference not in known])
 
 
 def _rounds(documents: Sequence[Heard]) -> Iterator[list[Heard]]:
@@ -110,17 +113,62 @@ def _rounds(documents: Sequence[Heard]) -> Iterator[list[Heard]]:
         rest = repeated
 
 
-def _record_round(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
-    new: list[Heard] = []
-    again: list[_Again] = []
-    for heard in documents:
-        known = _find_known(tx, account_id, heard.invoice)
-        if known is None:
-            new.append(heard)
-        else:
-            again.append(_look_again(tx, provider, known, heard))
-    changes = _write_new(tx, books, provider, account_id, new) if new else []
-    return changes + [_write_again(tx, books, provider, item) for item in again]
+@dataclass(slots=True)
+class _Batch:
+    """The documents of one transaction. New ones of accounts that follow each other are written together, before anything else is."""
+
+    tx: Transaction
+    books: Books
+    provider: Provider
+    known: set[tuple[int, str]] = field(default_factory=set)
+    """Numbers, by account, that the ledger had before."""
+    written: set[int] = field(default_factory=set)
+    """Accounts that have new documents in this batch."""
+    waiting: list[tuple[int, list[Heard], list[Change]]] = field(default_factory=list)
+    """New documents of accounts, and where it is told what became of them."""
+    told: list[list[Change]] = field(default_factory=list)
+
+    def look_up(self, by_account: Mapping[int, Sequence[Heard]]) -> None:
+        """Ask once which numbers are there already, for documents that only their number tells."""
+        asked = [(account_id, heard.invoice.number) for account_id, documents in by_account.items() for heard in documents if not heard.invoice.wire_id]
+        self.known = self.tx.invoices.known_numbers(asked)
+
+    def record(self, account_id: int, documents: Sequence[Heard]) -> None:
+        """Take in documents of one account, each another one."""
+        new: list[Heard] = []
+        again: list[_Again] = []
+        if account_id in self.written:  # a further round: what the first brought must be there
+            self.write_waiting()
+        for heard in documents:
+            known = self._find(account_id, heard.invoice)
+            if known is None:
+                new.append(heard)
+            else:
+                again.append(_look_again(self.tx, self.provider, known, heard))
+        if new:
+            changes: list[Change] = []
+            self.told.append(changes)
+            self.waiting.append((account_id, new, changes))
+            self.written.add(account_id)
+        if again or any(heard.invoice.wire_id for heard in new):  # ids that a source gave move the counter before others take from it
+            self.write_waiting()
+        self.told.append([_write_again(self.tx, self.books, self.provider, item) for item in again])
+
+    def changes(self) -> list[Change]:
+        """Write what is still waiting; what became of each document."""
+        self.write_waiting()
+        return [change for changes in self.told for change in changes]
+
+    def write_waiting(self) -> None:
+        """Write the new documents."""
+        if self.waiting:
+            _write_new(self.tx, self.books, self.provider, self.waiting)
+            self.waiting = []
+
+    def _find(self, account_id: int, invoice: Invoice) -> Invoice | None:
+        if not invoice.wire_id and account_id not in self.written and (account_id, invoice.number) not in self.known:
+            return None
+        return _find_known(self.tx, account_id, invoice)
 
 
 def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice | None:
@@ -146,40 +194,48 @@ def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Hear
     return _Again(known, heard, digest, comparison, is_new_word=not seen, is_new_sight=heard.seen_at_us not in seen)
 
 
-def _write_new(tx: Transaction, books: Books, provider: Provider, account_id: int, documents: Sequence[Heard]) -> list[Change]:
+def _write_new(tx: Transaction, books: Books, provider: Provider, groups: Sequence[tuple[int, Sequence[Heard], list[Change]]]) -> None:
+    """Write new documents, by account; what became of them is added to the list beside them. Of ids an account's documents take the first, then their sources."""
     now_us = books.clock()
+    documents = [heard for _, group, _ in groups for heard in group]
     known_ids = [heard.invoice.wire_id for heard in documents if heard.invoice.wire_id <= WIRE_ID_FOLLOWED_MAX]
     tx.providers.raise_wire_id(provider.id, 1 + max(known_ids, default=0))
     # A source's id is taken over, unless a document of ours has it: then this one gets an id of ours, too.
-    given = [heard.invoice.wire_id for heard in documents]
-    kept = [wire_id if wire_id and tx.invoices.by_wire_id(account_id, wire_id) is None else 0 for wire_id in given]
-    own_ids = kept.count(0)
-    count = len(documents)
-    taken = tx.providers.take(provider.id, ids=2 * count, wire_ids=own_ids, entries=count)
-    next_wire_id = iter(range(taken.first_wire_id, taken.first_wire_id + own_ids))
-    invoices = [
-        replace(
-            heard.invoice,
-            id=taken.first_id + place,
-            account_id=account_id,
-            wire_id=kept[place] or next(next_wire_id),
-            source_wire_id=given[place] or None,
-            recorded_at_us=now_us,
-        )
-        for place, heard in enumerate(documents)
-    ]
+    given = [(account_id, heard.invoice.wire_id) for account_id, group, _ in groups for heard in group]
+    kept = [wire_id if wire_id and tx.invoices.by_wire_id(account_id, wire_id) is None else 0 for account_id, wire_id in given]
+    taken = tx.providers.take(provider.id, ids=2 * len(documents), wire_ids=kept.count(0), entries=len(documents))
+    next_id, next_wire_id, wire_ids = taken.first_id, count(taken.first_wire_id), iter(kept)
+    invoices: list[Invoice] = []
+    words: list[NewWord] = []
+    published = []
+    accounts = tx.accounts.get_all(account_id for account_id, _, _ in groups)
+    for account_id, group, changes in groups:
+        entries = []
+        for place, heard in enumerate(group):
+            given_id = heard.invoice.wire_id
+            invoice = replace(
+                heard.invoice,
+                id=next_id + place,
+                account_id=account_id,
+                wire_id=next(wire_ids) or next(next_wire_id),
+                source_wire_id=given_id or None,
+                recorded_at_us=now_us,
+            )
+            word = _word(heard, observed=heard.standing != Standing())
+            words.append(NewWord(word=word, body=heard.body, account_id=account_id, invoice_id=invoice.id, source_id=next_id + len(group) + place))
+            entries.append((invoice, heard.standing))
+            changes.append(Change(outcome=Outcome.NEW, invoice_id=invoice.id, number=invoice.number))
+        next_id += 2 * len(group)
+        invoices += [invoice for invoice, _ in entries]
+        published.append((accounts[account_id], entries))
     tx.invoices.insert(invoices)
-    words = [_word(heard, observed=heard.standing != Standing()) for heard in documents]
-    for place, (invoice, heard, word) in enumerate(zip(invoices, documents, words, strict=True)):
-        source_id = taken.first_id + count + place
-        tx.sources.insert(word, heard.body, account_id=account_id, invoice_id=invoice.id, source_id=source_id, recorded_at_us=now_us)
-    publish(tx, books, provider, account_id, [(invoice, heard.standing) for invoice, heard in zip(invoices, documents, strict=True)])
+    tx.sources.insert_all(words, recorded_at_us=now_us)
+    publish_all(tx, books, provider, published)
     events = [
-        Event(name="invoice.recorded", payload=[invoice, word], account_id=account_id, subject_id=invoice.id)
-        for invoice, word in zip(invoices, words, strict=True)
+        Event(name="invoice.recorded", payload=[invoice, new.word], account_id=invoice.account_id, subject_id=invoice.id)
+        for invoice, new in zip(invoices, words, strict=True)
     ]
     write(tx, provider_id=provider.id, taken=taken, events=events, actor=books.actor, now_us=now_us)
-    return [Change(outcome=Outcome.NEW, invoice_id=invoice.id, number=invoice.number) for invoice in invoices]
 
 
 def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again) -> Change:

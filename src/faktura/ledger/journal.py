@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from faktura.domain.invoice import Invoice
+from faktura.domain.invoice import Invoice, InvoiceLine
 from faktura.domain.money import canonical
 from faktura.domain.payment import Allocation
+from faktura.domain.vat import VatKey
 from faktura.ledger.ports import BillingKey, JournalEntry, MovedIn, Taken, Transaction
 
 
@@ -61,6 +63,25 @@ def _dataclass_writer(kind: type[Any]) -> Callable[[Any], str]:
     return write_fields
 
 
+def _write_line(line: InvoiceLine) -> str:
+    """A line, written out: a document may have thousands, and what its fields are is known. What lines share is written once."""
+    adjustments = canonical_json(line.allowances_charges) if line.allowances_charges else "[]"
+    item_id = "" if line.item_id is None else f'"item_id":{_quoted(line.item_id)},'
+    net = "" if line.net_amount_minor is None else f'"net_amount_minor":{line.net_amount_minor},'
+    order_id = "" if line.order_id is None else f'"order_id":{line.order_id},'
+    period = "" if line.period is None else f'"period":{canonical_json(line.period)},'
+    vat = "" if line.vat is None else f',"vat":{_write_vat(line.vat)}'
+    return (
+        f'{{"allowances_charges":{adjustments},{item_id}"line_total_minor":{line.line_total_minor},"name":{_quoted(line.name)},{net}{order_id}{period}'
+        f'"quantity":"{canonical(line.quantity)}","unit_code":{_quoted(line.unit_code)},"unit_price":"{canonical(line.unit_price)}"{vat}}}'
+    )
+
+
+@lru_cache(maxsize=256)
+def _write_vat(vat: VatKey) -> str:
+    return canonical_json(vat)
+
+
 _quoted = json.encoder.encode_basestring  # as it is with ensure_ascii=False
 _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 _WRITERS: tuple[tuple[type[Any], Callable[[Any], str]], ...] = (
@@ -74,7 +95,7 @@ _WRITERS: tuple[tuple[type[Any], Callable[[Any], str]], ...] = (
     (list, lambda value: f"[{','.join([canonical_json(item) for item in value])}]"),
     (dict, lambda value: f"{{{','.join([f'{_quoted(key)}:{canonical_json(value[key])}' for key in sorted(value)])}}}"),
 )
-_writers = _Writers()
+_writers = _Writers({InvoiceLine: _write_line})
 _said = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

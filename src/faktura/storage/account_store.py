@@ -16,19 +16,15 @@ class AccountRows:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
-    def insert(self, account: Account, *, created_at_us: int) -> None:
-        """Write a new account and its name."""
-        self._driver.run("account_reference_insert", provider_id=account.provider_id, reference=account.reference, account_id=account.id)
-        self._driver.run(
-            "account_insert",
-            account_id=account.id,
-            provider_id=account.provider_id,
-            reference=account.reference,
-            buyer=party_text(account.buyer),
-            first_ordinal=account.first_ordinal,
-            last_ordinal=account.last_ordinal,
-            created_at_us=created_at_us,
-        )
+    def insert_all(self, accounts: Iterable[Account], *, created_at_us: int) -> None:
+        """Write new accounts and their names."""
+        written = list(accounts)
+        self._driver.many("account_reference_insert", [(account.provider_id, account.reference, account.id) for account in written])
+        rows = [
+            (account.id, account.provider_id, account.reference, party_text(account.buyer), account.first_ordinal, account.last_ordinal, created_at_us)
+            for account in written
+        ]
+        self._driver.many("account_insert", rows)
 
     def find(self, provider_id: int, reference: str) -> Account | None:
         """The account of that name at a provider."""

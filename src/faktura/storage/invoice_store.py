@@ -84,6 +84,11 @@ class InvoiceRows:
         rows = self._driver.all("invoice_by_number", account_id=account_id, number=number)
         return [found for row in rows if (found := self._whole(row)) is not None]
 
+    def known_numbers(self, numbers: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+        """Those of (account, number) that a document of that account bears."""
+        asked = [{"account_id": account_id, "number": number} for account_id, number in numbers]
+        return {(row["account_id"], row["number"]) for row in self._driver.each("invoice_number_known", asked)}
+
     def account_of(self, invoice_id: int) -> int | None:
         """Whose document that is. For operators only: a customer's request never asks without an account."""
         row = self._driver.one("invoice_account", invoice_id=invoice_id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
-from faktura.domain.recorded import SourceKind, SourceWord
+from faktura.domain.recorded import NewWord, SourceKind, SourceWord
 from faktura.ledger.ports import KnownSource
 from faktura.storage.document_rows import invoice_row
 from faktura.storage.driver import Driver
@@ -25,21 +26,25 @@ class SourceRows:
     def insert(self, word: SourceWord, body: bytes, *, account_id: int, invoice_id: int, source_id: int, recorded_at_us: int) -> None:
         """Keep a source's own bytes, what it showed as paid and open, and what contradicts."""
         key = {"account_id": account_id, "invoice_id": invoice_id, "source_id": source_id, "recorded_at_us": recorded_at_us}
-        self._driver.run("source_insert", **key, kind=word.kind.value, digest=word.digest, body=body, seen_at_us=word.seen_at_us)
-        if word.observed is not None:
-            self._driver.run(
-                "observation_insert",
-                **key,
-                seen_at_us=word.seen_at_us,
-                paid_minor=word.observed.paid_minor,
-                due_minor=word.observed.due_minor,
-                settlements=settlements_text(word.observed.settlements),
-            )
+        self.insert_all([NewWord(word=word, body=body, account_id=account_id, invoice_id=invoice_id, source_id=source_id)], recorded_at_us=recorded_at_us)
         rows = [{**key, "term": item.term, "kept": item.kept, "heard": item.heard} for item in word.differences]
         if rows:
             self._driver.many("conflict_insert", rows)
         if word.added:
             self._driver.many("enrichment_insert", [{**key, "term": term, "value": value} for term, value in word.added])
+
+    def insert_all(self, words: Sequence[NewWord], *, recorded_at_us: int) -> None:
+        """The same for words that neither add nor contradict anything."""
+        sources, observations = [], []
+        for new in words:
+            word, observed = new.word, new.word.observed
+            sources.append((new.account_id, new.source_id, new.invoice_id, word.kind.value, word.digest, new.body, word.seen_at_us, recorded_at_us))
+            if observed is not None:
+                settlements = settlements_text(observed.settlements)
+                key = (new.account_id, new.invoice_id, new.source_id, word.seen_at_us)
+                observations.append((*key, observed.paid_minor, observed.due_minor, settlements, recorded_at_us))
+        self._driver.many("source_insert", sources)
+        self._driver.many("observation_insert", observations)
 
     def insert_parts(self, known: Invoice, word: SourceWord) -> None:
         """Write the lines and VAT breakdown that a known document lacked until this word."""

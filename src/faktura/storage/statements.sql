@@ -157,6 +157,9 @@ SELECT * FROM invoice WHERE account_id = :account_id AND source_wire_id = :wire_
 -- name: invoice_by_number
 SELECT * FROM invoice WHERE account_id = :account_id AND number = :number ORDER BY invoice_id;
 
+-- name: invoice_number_known
+SELECT account_id, number FROM invoice WHERE account_id = :account_id AND number = :number LIMIT 1;
+
 -- name: invoice_account
 -- An id is unique in the ledger, but only operators may ask without an account.
 SELECT account_id FROM invoice WHERE invoice_id = :invoice_id;
