@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.config import Settings
-from faktura.documents.line_items import Item, ItemRow, Layout, read_rows, to_heard
+from faktura.documents.line_items import ItemRow, Layout, read_rows, to_heard
 from faktura.domain.errors import InputError, WireError
 from faktura.domain.recorded import Change, Heard, Outcome
 from faktura.ledger.accounts import find_account, find_provider
@@ -114,12 +116,23 @@ def import_line_items(books: Books, settings: Settings, *, provider: str, layout
     """Record invoices from line-item CSV. Rows are grouped on disk first: those of one invoice may stand anywhere."""
     with books.storage.reading() as tx:
         find_provider(tx, provider)
-    with Spool(settings.database.scratch_folder) as spool:
+    with collecting_rarely(), Spool(settings.database.scratch_folder) as spool:
         files = _spool_files(spool, files, layout, report, advance)
         report.held_count = spool.held()
         documents = _documents(spool, files, layout, report)
         for change in record(books, provider=provider, documents=documents, create_accounts=True):
             report.change(change)
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Look for garbage in cycles a hundred times less often: rows and documents are in none, and are many."""
+    before = gc.get_threshold()
+    gc.set_threshold(before[0] * 100, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Report, advance: Advance) -> list[Path]:
@@ -169,7 +182,7 @@ def _documents(spool: Spool, files: Sequence[Path], layout: Layout, report: Repo
             continue
         try:
             seen_at_us = path.stat().st_mtime_ns // 1000
-            heard = to_heard([Item(*row) for row in group.rows], number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
+            heard = to_heard(group.rows, number=group.number, created_at_us=group.created_at_us, layout=layout, seen_at_us=seen_at_us)
         except ValueError as error:
             report.held_count += 1
             report.fault(f"{path}: invoice {group.number}: {error}; it is held back")

@@ -83,17 +83,8 @@ ONLINE_RETAIL = {
 """The columns of the UCI data set "Online Retail"."""
 
 
-class Item(NamedTuple):
-    """What a row says of its line."""
-
-    quantity: str
-    unit_price: str
-    total_minor: int
-    """Quantity x price, rounded."""
-    name: str
-    item_id: str | None
-    fields: str
-    """All cells of the row, as a JSON object."""
+Item = tuple[str, str, int, str, str | None, str]
+"""What a row says of its line: quantity, unit price, their product rounded to minor units, name, item id; and all its cells as a JSON object."""
 
 
 class ItemRow(NamedTuple):
@@ -187,9 +178,9 @@ class _Rows:
             if len(cells) != len(self._labels):
                 message = f"{len(cells)} cells where the header has {len(self._labels)}; is the file cut off?"
                 raise ValueError(message)
-            if "\x00" in "".join(cells):
-                raise ValueError("the row has a NUL, which no text may have")
             fields = f"{{{', '.join([label + _quoted(cell) for label, cell in zip(self._labels, cells, strict=True)])}}}"  # as json.dumps writes it
+            if "\\u0000" in fields and any("\x00" in cell for cell in cells):
+                raise ValueError("the row has a NUL, which no text may have")
             fields.encode()  # raises UnicodeEncodeError, a ValueError, for bytes that are not text in this encoding
             number = self._number(cells[self._number_at])
             if number is None:
@@ -198,7 +189,7 @@ class _Rows:
             item_id = None if self._item_at is None else cells[self._item_at].strip() or None
             name = ("" if self._name_at is None else cells[self._name_at].strip()) or item_id or ""
             account = self._account(None if self._account_at is None else cells[self._account_at])
-            return ItemRow(line, number, account, self._instant(cells[self._date_at]), Item(quantity, unit_price, total_minor, name, item_id, fields))
+            return ItemRow(line, number, account, self._instant(cells[self._date_at]), (quantity, unit_price, total_minor, name, item_id, fields))
         except UnicodeEncodeError:
             return self._fault(cells, line, f"bytes that are not {self._layout.encoding.removesuffix('-sig')}")
         except (ValueError, SettingError) as error:
@@ -267,7 +258,7 @@ def to_heard(items: Sequence[Item], *, number: str, created_at_us: int, layout: 
         vat_breakdown=totals.vat_breakdown,
         order_ids=(),
     )
-    body = f'{{"read_as":{_read_as(layout)},"rows":[{",".join([item.fields for item in items])}]}}'.encode()
+    body = f'{{"read_as":{_read_as(layout)},"rows":[{",".join([fields for *_, fields in items])}]}}'.encode()
     return Heard(invoice=invoice, standing=Standing(), kind=SourceKind.LINES, body=body, seen_at_us=seen_at_us)
 
 

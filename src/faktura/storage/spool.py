@@ -21,13 +21,10 @@ _SCHEMA = (
     ),
     "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
 )
-_GROUPED = """
-SELECT i.number, i.account, g.created_at_us, i.file, i.line, i.quantity, i.unit_price, i.total_minor, i.name, i.item_id, i.fields
-FROM (SELECT number, MIN(created_at_us) AS created_at_us FROM item GROUP BY number) g
-JOIN item i ON i.number = g.number
-WHERE i.number NOT IN (SELECT number FROM held)
-ORDER BY g.created_at_us, i.number, i.file, i.line
+_NUMBERS = """
+SELECT number, MIN(created_at_us) AS created_at_us FROM item WHERE number NOT IN (SELECT number FROM held) GROUP BY number ORDER BY 2, 1
 """
+_ITEMS = "SELECT account, file, line, quantity, unit_price, total_minor, name, item_id, fields FROM item WHERE number = ? ORDER BY file, line"
 
 
 @dataclass(slots=True)
@@ -81,17 +78,9 @@ class Spool(Scratch):
     def groups(self) -> Iterator[Group]:
         """Documents by creation and number, so that the order of the rows decides nothing; their rows as they stood."""
         self._write()
-        self._connection.execute("CREATE INDEX item_number ON item (number)")
-        group: Group | None = None
-        for row in self._connection.execute(_GROUPED):
-            number, account, created_at_us, file, line = row[:5]
-            if group is None or group.number != number:
-                if group is not None:
-                    yield group
-                group = Group(number, account, created_at_us, file, [])
-            if account != group.account:
-                group.odd = group.odd or (account, file, line)
-            group.file = max(group.file, file)
-            group.rows.append(row[5:])
-        if group is not None:
-            yield group
+        self._connection.execute("CREATE INDEX item_number ON item (number, file, line, created_at_us)")
+        for number, created_at_us in self._connection.execute(_NUMBERS):
+            rows = self._connection.execute(_ITEMS, (number,)).fetchall()
+            account = rows[0][0]
+            odd = next(((row[0], row[1], row[2]) for row in rows if row[0] != account), None)
+            yield Group(number, account, created_at_us, rows[-1][1], [row[3:] for row in rows], odd)
