@@ -53,11 +53,12 @@ STATEMENTS = {
     "list": {"sqlite": 1, "postgresql": 2},
     "deep": {"sqlite": 1, "postgresql": 2},
     "single": {"sqlite": 1, "postgresql": 2},
-    "search": {"sqlite": 1, "postgresql": 2},
+    # Before a search the account's row is asked for: who is refused, or has the answer, has nothing looked for.
+    "search": {"sqlite": 2, "postgresql": 4},
     # What is known to occur often is a page; its total is remembered.
-    "search-often": {"sqlite": 1, "postgresql": 2},
+    "search-often": {"sqlite": 2, "postgresql": 4},
     # An account is found to have no parts, and then looked through.
-    "search-small": {"sqlite": 2, "postgresql": 4},
+    "search-small": {"sqlite": 3, "postgresql": 6},
     # The account's row alone tells that the caller has the answer.
     "unchanged": {"sqlite": 1, "postgresql": 2},
     "no-token": {"sqlite": 0, "postgresql": 0},
