@@ -25,6 +25,10 @@ from faktura.ledger.verification import verify
 
 _WORDS = "CREAM HANGING HEART T-LIGHT HOLDER WHITE METAL LANTERN KNITTED UNION FLAG HOT WATER BOTTLE GLASS STAR FROSTED SET OF BABUSHKA NESTING BOXES".split()
 _GOODS = 4_000
+_ONE_CREDIT_NOTE_OF = 12
+_ONE_PART_PAYMENT_OF = 5
+_PRICES = 200
+"""As few as a shop has: the real file's 42,481 rows have 2,063 pairs of quantity and price."""
 _LINES_MEAN = 20
 _CSV_ACCOUNT_DOCUMENTS = 40
 
@@ -32,18 +36,21 @@ _CSV_ACCOUNT_DOCUMENTS = 40
 def write_line_items(path: Path, *, documents: int, seed: int = 1) -> int:
     """A file in the columns of Online Retail, some 20 rows a document; returns how many rows."""
     chance = random.Random(seed)
-    goods = [(f"{chance.randrange(10_000, 99_999)}{chance.choice(['', 'A', 'B'])}", " ".join(chance.sample(_WORDS, 4))) for _ in range(_GOODS)]
+    prices = [f"{chance.randrange(29, 1999) / 100:.2f}" for _ in range(_PRICES)]
+    goods = [
+        (f"{chance.randrange(10_000, 99_999)}{chance.choice(['', 'A', 'B'])}", " ".join(chance.sample(_WORDS, 4)), chance.choice(prices)) for _ in range(_GOODS)
+    ]
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*ONLINE_RETAIL.values(), "Country"])
         for place in range(documents):
-            is_credit = place % 12 == 11
+            is_credit = not (place + 1) % _ONE_CREDIT_NOTE_OF
             day, minute = date(2011, 1, 1) + timedelta(days=place % 360), chance.randrange(600, 1080)
             customer = f"{12_346 + chance.randrange(1 + documents // _CSV_ACCOUNT_DOCUMENTS)}.0"
             for _ in range(min(200, 1 + int(chance.expovariate(1 / _LINES_MEAN)))):
-                code, name = chance.choice(goods)
-                price, quantity = f"{chance.randrange(29, 1999) / 100:.2f}", chance.choice([1, 2, 3, 4, 6, 8, 12, 24, 48]) * (-1 if is_credit else 1)
+                code, name, price = chance.choice(goods)
+                quantity = chance.choice([1, 2, 3, 4, 6, 8, 12, 24, 48]) * (-1 if is_credit else 1)
                 moment = f"{day} {minute // 60:02}:{minute % 60:02}:00"
                 writer.writerow([f"{'C' if is_credit else ''}{536_365 + place}", moment, quantity, price, name, code, customer, "United Kingdom"])
                 rows += 1
@@ -75,6 +82,8 @@ def bill(books: Books, *, provider: str, documents: int, accounts: int, seed: in
         buyer = Party(name=f"Customer {place} EOOD", street=f"ul. Vitosha {place % 200}", city="Sofia", post_code="1000", country="BG")
         add_account(books, provider=provider, reference=f"c{place:06}", buyer=buyer)
 
+    prices = [f"{chance.randrange(199, 9999) / 100:.2f}" for _ in range(_PRICES)]
+
     def month(number: int, count: int) -> Iterator[BillingItem]:
         start = date(2026 + number // 12, number % 12 + 1, 1)
         period = {"start": str(start), "end": str((start + timedelta(days=31)).replace(day=1) - timedelta(days=1))}
@@ -83,7 +92,7 @@ def bill(books: Books, *, provider: str, documents: int, accounts: int, seed: in
                 {
                     "name": f"VPS {chance.choice('SMLX')} vps{place}-{line}.example.net",
                     "quantity": str(chance.randrange(1, 4)),
-                    "unit_price": f"{chance.randrange(199, 9999) / 100:.2f}",
+                    "unit_price": chance.choice(prices),
                 }
                 | {"vat_rate": 20, "item_id": f"VPS-{chance.choice('SMLX')}", "period": period, "order_id": place * 10 + line + 1}
                 for line in range(chance.choice([1, 1, 1, 2, 2, 4]))
@@ -103,7 +112,7 @@ def bill(books: Books, *, provider: str, documents: int, accounts: int, seed: in
 
 
 def take_payments(books: Books, *, provider: str, one_of: int) -> None:
-    """A payment in full for each so-manieth document, and one in part for some."""
+    """A payment in full for each of so many documents, and one in part for some."""
     with books.storage.reading() as tx:
         owner = tx.providers.find(provider)
         assert owner is not None  # noqa: S101
@@ -112,7 +121,7 @@ def take_payments(books: Books, *, provider: str, one_of: int) -> None:
         with books.storage.reading() as tx:
             invoice = tx.invoices.get(entry.account_id or 0, entry.subject_id or 0)
         assert invoice is not None  # noqa: S101
-        amount = (invoice.total_with_vat_minor or 0) // (2 if place % 5 == 4 else 1)
+        amount = (invoice.total_with_vat_minor or 0) // (1 if (place + 1) % _ONE_PART_PAYMENT_OF else 2)
         pay(books, account_id=invoice.account_id, amount_minor=amount, currency=invoice.currency, invoice_ids=[invoice.id], reference=f"SEPA {place}")
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 
-from bench.filling import add_providers, bill, import_file, take_payments, write_line_items
-from bench.harness import Context, Cost, Goal, Row, compare, pinned, timed
+from bench import postgres
+from bench.filling import add_providers, bill, import_file, peak_megabytes, take_payments, write_line_items
+from bench.harness import SAMPLES, CannotRunError, Context, Goal, Row, Skipped, compare, pinned, timed
 from faktura.bootstrap.books import open_books
 from faktura.config import DatabaseUrl, Settings
-from faktura.ledger.ports import Books
 from faktura.ledger.verification import verify
 
 GOAL = Goal(at_least=0.30)
@@ -44,22 +41,58 @@ KEYS = {
     "period_lock": "provider_id, lock_id",
     "moved_in": "account_id, invoice_id",
     "series_jump": "provider_id, name, from_number",
+    "number_part": "account_id, part, created_at_us, wire_id",
 }
 """What verification covers, by primary key."""
 
 
-def rows(context: Context) -> Iterator[Row]:
+def rows(context: Context) -> Iterator[Row | Skipped]:
     """One row an engine; the ledger is filled by billing runs, an import of line items and payments."""
     documents = 500 if context.is_quick else DOCUMENTS
-    samples = 1 if context.is_quick else 5
-    folder = context.scratch / "verifying"
-    folder.mkdir()
-    settings = Settings(database=DatabaseUrl(path=str(folder / "ledger.db")))
-    fill(settings, documents, folder)
-    note = f"{documents} documents; peak memory of a process of its own: {_megabytes(settings)} MB"
+    settings = Settings(database=DatabaseUrl(path=str(context.scratch / "verifying.db")))
+    fill(settings, documents, context.scratch)
+    path = Path(settings.database.path)
+    yield _compared(context, f"{documents} documents, SQLite", settings, lambda: hash_sqlite(path), note="" if context.is_quick else _memory(context, settings))
+    try:
+        remote = Settings(database=postgres.database("verifying"))
+        fill(remote, documents, context.scratch)
+    except CannotRunError as error:
+        yield Skipped(what="verify, PostgreSQL", reason=str(error))
+        return
+    analyze(remote)
+    yield _compared(context, f"{documents} documents, PostgreSQL", remote, lambda: hash_postgresql(remote.database.migration_url or ""))
+
+
+def _compared(context: Context, what: str, settings: Settings, theirs: Callable[[], None], note: str = "") -> Row:
+    def ours() -> None:
+        found = list(verify(books))
+        if found:
+            raise AssertionError(found)
+
     with open_books(settings) as books, pinned(0):
-        theirs = timed(lambda: hash_sqlite(Path(settings.database.path)))
-        yield compare("verify, SQLite", "reading the same rows and hashing them", GOAL, ours=_verified(books), theirs=theirs, samples=samples, note=note)
+        return compare(
+            f"verify ({what})",
+            "reading the same rows through the driver and hashing them",
+            GOAL,
+            ours=timed(ours),
+            theirs=timed(theirs),
+            samples=1 if context.is_quick else SAMPLES,
+            note=note,
+        )
+
+
+def _memory(context: Context, settings: Settings) -> str:
+    """Peak memory of verification at two sizes."""
+    small = Settings(database=DatabaseUrl(path=str(context.scratch / "verifying-small.db")))
+    fill(small, DOCUMENTS // 5, context.scratch)
+    megabytes = [peak_megabytes("verify", found.database.path) for found in (small, settings)]
+    return f"peak memory of {DOCUMENTS // 5} documents: {megabytes[0]} MB, of {DOCUMENTS}: {megabytes[1]} MB"
+
+
+def analyze(settings: Settings) -> None:
+    """What PostgreSQL's own housekeeping does within a minute of such a load."""
+    with psycopg.connect(settings.database.migration_url or "", autocommit=True) as connection:
+        connection.execute("ANALYZE")
 
 
 def fill(settings: Settings, documents: int, folder: Path) -> None:
@@ -94,25 +127,3 @@ def hash_postgresql(url: str) -> None:
                 cursor.execute(f"SELECT * FROM {table} ORDER BY {key}".encode())
                 for row in cursor:
                     digest.update(repr(row).encode())
-
-
-def _verified(books: Books) -> Cost:
-    def work() -> None:
-        found = list(verify(books))
-        assert not found, found  # noqa: S101
-
-    return timed(work)
-
-
-def _megabytes(settings: Settings) -> int:
-    """Peak memory of verification in a process of its own, in megabytes."""
-    program = "import resource; from faktura.cli.app import main; exit(main() if False else 0)"
-    del program
-    code = (
-        "import resource, sys; from faktura.bootstrap.books import open_books; from faktura.config import DatabaseUrl, Settings; "
-        "from faktura.ledger.verification import verify\n"
-        "with open_books(Settings(database=DatabaseUrl(path=sys.argv[1]))) as books: assert not list(verify(books))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    )
-    said = subprocess.run([sys.executable, "-c", code, settings.database.path], check=True, capture_output=True, text=True, env=os.environ)
-    return int(said.stdout)

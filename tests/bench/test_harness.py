@@ -108,7 +108,7 @@ def test_results_have_the_documented_form(path: Path) -> None:
         goal = Goal(at_least=float(bound)) if sign == "≥" else Goal(at_most=float(bound))
         again = Row(what=item["what"], against=item["against"], goal=goal, samples=[tuple(pair) for pair in item["samples"]]).as_json()
         assert {name: again[name] for name in ROW} == {name: item[name] for name in ROW}
-        assert len(item["samples"]) >= 5, item["what"]
+        assert len(item["samples"]) >= 5 or "memory" in item["what"], item["what"]  # of 100,000 items, once: it is not timed
     for point in found.get("curve", ()):
         assert {"invoices", "page", "page_samples", "issue", "issue_samples"} == set(point)
 

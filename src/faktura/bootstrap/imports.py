@@ -11,7 +11,7 @@ from pathlib import Path
 
 from faktura.bootstrap.books import DIALECTS
 from faktura.config import Settings
-from faktura.documents.line_items import ItemRow, Layout, read_rows, to_heard
+from faktura.documents.line_items import Layout, RowFault, read_rows, to_heard
 from faktura.domain.errors import InputError, WireError
 from faktura.domain.recorded import Change, Heard, Outcome
 from faktura.ledger.accounts import find_account, find_provider
@@ -161,8 +161,8 @@ def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Re
 
 def _spool_rows(spool: Spool, path: Path, file: int, *, layout: Layout, report: Report, prefixes: list[str]) -> None:
     for row in read_rows(path, layout):
-        if isinstance(row, ItemRow):
-            spool.add(number=row.number, account=row.account, created_at_us=row.created_at_us, file=file, line=row.line, item=row.item)
+        if not isinstance(row, RowFault):
+            spool.add(file, row)
             continue
         for number in row.numbers:
             spool.hold(number)

@@ -41,7 +41,7 @@ def gross_prices(invoice: Invoice) -> list[int]:
     totals = {VatKey(group.category, group.rate): (group.taxable_amount_minor or 0) + (group.tax_amount_minor or 0) for group in invoice.vat_breakdown}
     prices = list(net)
     for key, indexes in places(keys).items():
-        if key is not None:
+        if key is not None and (key.rate or totals[key] != sum([net[index] for index in indexes])):
             factor = _WHOLE + scaled_rate(key.rate)
             shares = apportion(totals[key], [net[index] * factor for index in indexes], _WHOLE)
             for index, share in zip(indexes, shares, strict=True):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from faktura.domain.calendar import legal_date, midnight, parse_date, parse_instant
 from faktura.domain.calendar import zone as check_zone
@@ -85,17 +85,8 @@ ONLINE_RETAIL = {
 
 Item = tuple[str, str, int, str, str | None, str]
 """What a row says of its line: quantity, unit price, their product rounded to minor units, name, item id; and all its cells as a JSON object."""
-
-
-class ItemRow(NamedTuple):
-    """One readable row."""
-
-    line: int
-    """Line of the file on which the row ends."""
-    number: str
-    account: str
-    created_at_us: int
-    item: Item
+ItemRow = tuple[int, str, str, int, str, str, int, str, str | None, str]
+"""A readable row: the line of the file on which it ends, number, account, creation instant, and its item. There are many: plain tuples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +155,8 @@ class _Rows:
 
     def __init__(self, header: Sequence[str], layout: Layout) -> None:
         self._layout = layout
-        self._labels = [f"{_quoted(name)}: " for name in header]
+        self._width = len(header)
+        self._fields = f"{{{', '.join([_quoted(name).replace('%', '%%') + ': %s' for name in header])}}}"  # as json.dumps writes an object
         places = {field: header.index(column) for field, column in layout.columns.items()}
         self._number_at, self._date_at, self._quantity_at, self._price_at = (places[field] for field in _REQUIRED)
         self._name_at, self._item_at, self._account_at = (places.get(field) for field in FIELDS[len(_REQUIRED) :])
@@ -175,10 +167,10 @@ class _Rows:
     def read(self, cells: Sequence[str], line: int) -> ItemRow | RowFault:
         """The row, or the first thing that is wrong with it."""
         try:
-            if len(cells) != len(self._labels):
-                message = f"{len(cells)} cells where the header has {len(self._labels)}; is the file cut off?"
+            if len(cells) != self._width:
+                message = f"{len(cells)} cells where the header has {self._width}; is the file cut off?"
                 raise ValueError(message)
-            fields = f"{{{', '.join([label + _quoted(cell) for label, cell in zip(self._labels, cells, strict=True)])}}}"  # as json.dumps writes it
+            fields = self._fields % tuple(map(_quoted, cells))
             if "\\u0000" in fields and any("\x00" in cell for cell in cells):
                 raise ValueError("the row has a NUL, which no text may have")
             fields.encode()  # raises UnicodeEncodeError, a ValueError, for bytes that are not text in this encoding
@@ -189,7 +181,7 @@ class _Rows:
             item_id = None if self._item_at is None else cells[self._item_at].strip() or None
             name = ("" if self._name_at is None else cells[self._name_at].strip()) or item_id or ""
             account = self._account(None if self._account_at is None else cells[self._account_at])
-            return ItemRow(line, number, account, self._instant(cells[self._date_at]), (quantity, unit_price, total_minor, name, item_id, fields))
+            return line, number, account, self._instant(cells[self._date_at]), quantity, unit_price, total_minor, name, item_id, fields
         except UnicodeEncodeError:
             return self._fault(cells, line, f"bytes that are not {self._layout.encoding.removesuffix('-sig')}")
         except (ValueError, SettingError) as error:
@@ -203,7 +195,7 @@ class _Rows:
     def _fault(self, cells: Sequence[str], line: int, message: str) -> RowFault:
         """With the invoice that is held back; or all whose number begins so, where the row ends within its number."""
         known = _number(cells[self._number_at]) if self._number_at < len(cells) else None
-        is_cut = len(cells) < len(self._labels) and self._number_at == len(cells) - 1
+        is_cut = len(cells) < self._width and self._number_at == len(cells) - 1
         return RowFault(line=line, message=message, numbers=(known,) if known else (), prefix=known if is_cut else None)
 
     def _read_priced(self, quantity_cell: str, price_cell: str) -> tuple[str, str, int]:

@@ -37,7 +37,7 @@ def compute(
     net = list(amounts)
     breakdown = []
     for key, indexes in places(keys).items():
-        group_sum = sum(amounts[index] for index in indexes)
+        group_sum = sum([amounts[index] for index in indexes])
         if price_basis is PriceBasis.GROSS:
             tax = vat_of_gross(group_sum, key.rate)
             for index, share in zip(indexes, net_shares([amounts[index] for index in indexes], key.rate), strict=True):
@@ -48,13 +48,13 @@ def compute(
             VatBreakdown(
                 category=key.category,
                 rate=key.rate,
-                taxable_amount_minor=sum(net[index] for index in indexes),  # BR-CO-11 to BR-CO-13, per group
+                taxable_amount_minor=sum([net[index] for index in indexes]),  # BR-CO-11 to BR-CO-13, per group
                 tax_amount_minor=tax,
                 exemption_reason=(exemption_reasons or {}).get(key.category) if key.category else None,
             )
         )
-    net_lines = tuple(line.with_net(amount) for line, amount in zip(lines, net, strict=False))
-    net_items = tuple(item.with_net(abs(amount)) for item, amount in zip(allowances_charges, net[len(lines) :], strict=True))
+    net_lines = tuple([line.with_net(amount) for line, amount in zip(lines, net, strict=False)])
+    net_items = tuple([item.with_net(abs(amount)) for item, amount in zip(allowances_charges, net[len(lines) :], strict=True)])
     return net_lines, net_items, _sum_up(net_lines, net_items, tuple(breakdown))
 
 
@@ -69,7 +69,7 @@ def places(keys: Sequence[Key]) -> dict[Key, Sequence[int]]:
 
 
 def _sum_up(lines: tuple[InvoiceLine, ...], items: tuple[AllowanceCharge, ...], breakdown: tuple[VatBreakdown, ...]) -> Totals:
-    line_sum = sum(line.net_amount_minor or 0 for line in lines)  # BR-CO-10
+    line_sum = sum([line.net_amount_minor or 0 for line in lines])  # BR-CO-10
     allowances = sum(item.net_amount_minor or 0 for item in items if not item.is_charge)  # BR-CO-11
     charges = sum(item.net_amount_minor or 0 for item in items if item.is_charge)  # BR-CO-12
     without_vat = line_sum - allowances + charges  # BR-CO-13

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -77,9 +76,18 @@ def _write_line(line: InvoiceLine) -> str:
     )
 
 
-@lru_cache(maxsize=256)
+class _Last:
+    """The key that was written last: lines of a document share theirs, which is told without a hash."""
+
+    known: tuple[VatKey | None, str] = (None, "")
+
+
 def _write_vat(vat: VatKey) -> str:
-    return canonical_json(vat)
+    last, text = _Last.known
+    if vat is not last:
+        text = canonical_json(vat)
+        _Last.known = vat, text
+    return text
 
 
 _quoted = json.encoder.encode_basestring  # as it is with ensure_ascii=False

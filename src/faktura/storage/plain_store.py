@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from decimal import Decimal
@@ -55,9 +55,11 @@ _WORD, _KEY, _MOVED, _PAYMENT, _ALLOCATION = map(_canonical, (SourceWord, Billin
 
 _LISTED = ("ordinal", "created_at_us", "wire_id", "number_folded", "paid_minor", "due_minor", "dialect_version", "item", "single")
 _INVOICE_WIDTH = 1 + len(INVOICE_COLUMNS)
-_ORIGINS = {origin.value: origin for origin in Origin}
-_TYPE_CODES: dict[int | None, TypeCode | None] = {None: None} | {code.value: code for code in TypeCode}
-_PRICE_BASES: dict[str | None, PriceBasis | None] = {None: None} | {basis.value: basis for basis in PriceBasis}
+_TEXTS = "source_type series number note payment_terms override_reason tax_country".split()
+_NUMBERS = (
+    "account_id wire_id source_wire_id series_sequence created_at_us line_total_minor allowance_total_minor charge_total_minor "
+    "total_without_vat_minor vat_total_minor total_with_vat_minor pro_forma_id recorded_at_us"
+).split()
 
 
 def read_plain(driver: Driver, provider_id: int, *, first: int, last: int) -> Iterator[PlainDocument | PlainMoney]:
@@ -94,9 +96,8 @@ class _Groups:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._groups = groupby(rows, itemgetter(0))
-        self._sequence: Any
-        self._rows: Iterable[Row]
-        self._sequence, self._rows = next(self._groups, _END)
+        self._sequence: int = 0
+        self._rows: Iterable[Row] = ()
 
     def of(self, sequence: int) -> list[Row]:
         """The rows of an entry; entries are asked for in their order, each once."""
@@ -144,68 +145,24 @@ def _document(row: Row, line_rows: Sequence[Row], group_rows: Sequence[Row], sou
 
 def _invoice(row: Row, line_rows: Sequence[Row], group_rows: Sequence[Row]) -> tuple[Invoice, object]:
     """The document of rows, and what it is in canonical JSON; an error where writing it would make other rows."""
-    (
-        _, account_id, invoice_id, wire_id, source_wire_id, origin, type_code, source_type, series, series_sequence, number, created_at_us, issue_date, currency,
-        price_basis, seller, buyer, due_date, tax_point_date, period_start, period_end, line_total, allowance_total, charge_total, total_without_vat,
-        vat_total, total_with_vat, vat_rate, line_count, breakdown_count, preceding_number, preceding_date, preceding_id, order_ids, note, payment_terms,
-        override_reason, tax_country, pro_forma_id, recorded_at_us, *_,
-    ) = row  # fmt: skip
-    lines, said_lines = _lines(line_rows)
-    groups, said_groups = _breakdowns(group_rows)
-    if len(lines) != (line_count or 0) or len(groups) != breakdown_count:
+    column: dict[str, Any] = dict(zip(INVOICE_COLUMNS, row[1:_INVOICE_WIDTH], strict=True))
+    if len(line_rows) != (column["line_count"] or 0) or len(group_rows) != column["breakdown_count"]:
         raise _not_plain()
-    for text in (source_type, series, number, note, payment_terms, override_reason, tax_country):
-        _text(text)
-    known_currency, said_currency = _currency(currency)
-    known_seller, said_seller = _party(seller)
-    known_buyer, said_buyer = _party(buyer)
-    period, said_period = _period(period_start, period_end)
-    preceding, said_preceding = _preceding(preceding_number, preceding_date, preceding_id)
-    orders = _order_ids(order_ids)
-    same = {
-        "account_id": account_id, "wire_id": wire_id, "source_wire_id": source_wire_id, "source_type": source_type, "series": series,
-        "series_sequence": series_sequence, "number": number, "created_at_us": created_at_us, "line_total_minor": line_total,
-        "allowance_total_minor": allowance_total, "charge_total_minor": charge_total, "total_without_vat_minor": total_without_vat,
-        "vat_total_minor": vat_total, "total_with_vat_minor": total_with_vat, "note": note, "payment_terms": payment_terms,
-        "override_reason": override_reason, "tax_country": tax_country, "pro_forma_id": pro_forma_id, "recorded_at_us": recorded_at_us,
-        "id": invoice_id, "order_ids": orders,
-    }  # fmt: skip
-    invoice = Invoice(
-        **same,
-        origin=_ORIGINS[origin],
-        type_code=_TYPE_CODES[type_code],
-        issue_date=_date(issue_date),
-        currency=known_currency,
-        price_basis=_PRICE_BASES[price_basis],
-        seller=known_seller,
-        buyer=known_buyer,
-        due_date=_day(due_date),
-        tax_point_date=_day(tax_point_date),
-        period=period,
-        vat_rate=None if vat_rate is None else _decimal(vat_rate),
-        vat_breakdown=groups,
-        lines=None if line_count is None else lines,
-        preceding_invoice=preceding,
-    )
-    said = _INVOICE(
-        **same,
-        origin=origin,
-        type_code=type_code,
-        issue_date=issue_date,
-        currency=said_currency,
-        price_basis=price_basis,
-        seller=said_seller,
-        buyer=said_buyer,
-        due_date=due_date,
-        tax_point_date=tax_point_date,
-        period=said_period,
-        vat_rate=vat_rate,
-        vat_breakdown=said_groups,
-        lines=None if line_count is None else said_lines,
-        preceding_invoice=said_preceding,
-        allowances_charges=(),
-    )
-    return invoice, said
+    same = {name: column[name] for name in _NUMBERS} | {name: _text(column[name]) for name in _TEXTS}
+    same |= {"id": column["invoice_id"], "order_ids": _order_ids(column["order_ids"])}
+    made: dict[str, tuple[Any, object]] = {
+        "currency": _currency(column["currency"]),
+        "seller": _party(column["seller"]),
+        "buyer": _party(column["buyer"]),
+        "period": _period(column["period_start"], column["period_end"]),
+        "preceding_invoice": _preceding(column["preceding_number"], column["preceding_issue_date"], column["preceding_invoice_id"]),
+        "lines": (None, None) if column["line_count"] is None else _lines(line_rows),
+        "vat_breakdown": _breakdowns(group_rows),
+    }
+    read = {name: value(column[name]) for name, value in _READ.items()}
+    invoice = Invoice(**same, **read, **{name: value for name, (value, _) in made.items()})
+    said = {name: text for name, (_, text) in made.items()}
+    return invoice, _INVOICE(**same, **{name: column[name] for name in _READ}, **said, allowances_charges=())
 
 
 def _lines(rows: Sequence[Row]) -> tuple[tuple[InvoiceLine, ...], list[object]]:
@@ -362,6 +319,24 @@ def _order_ids(text: str | None) -> tuple[int, ...] | None:
     if ids is not None and json.dumps(ids) != text:
         raise _not_plain()
     return ids
+
+
+def _rate(text: str | None) -> Decimal | None:
+    return None if text is None else _decimal(text)
+
+
+_TYPE_CODES: dict[int | None, TypeCode | None] = {None: None, **{code.value: code for code in TypeCode}}
+_PRICE_BASES: dict[str | None, PriceBasis | None] = {None: None, **{basis.value: basis for basis in PriceBasis}}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "origin": {origin.value: origin for origin in Origin}.__getitem__,
+    "type_code": _TYPE_CODES.__getitem__,
+    "price_basis": _PRICE_BASES.__getitem__,
+    "issue_date": _date,
+    "due_date": _day,
+    "tax_point_date": _day,
+    "vat_rate": _rate,
+}
+"""Terms whose JSON is what their columns hold, and what reads them."""
 
 
 def _digest(said: object) -> bytes:

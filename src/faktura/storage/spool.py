@@ -12,13 +12,13 @@ from faktura.storage.scratch import Scratch
 
 Item = tuple[str, str, int, str, str | None, str]
 """What is kept of a row for the document: quantity, unit price, total, name, item id, all fields."""
+Row = tuple[int, str, str, int, str, str, int, str, str | None, str]
+"""Line, number, account, creation instant, and the item."""
 
 _ROWS_WAITING_MAX = 1000
 _SCHEMA = (
-    (
-        "CREATE TABLE item (number TEXT, account TEXT, created_at_us INTEGER, file INTEGER, line INTEGER, "
-        "quantity TEXT, unit_price TEXT, total_minor INTEGER, name TEXT, item_id TEXT, fields TEXT)"
-    ),
+    """CREATE TABLE item (file INTEGER, line INTEGER, number TEXT, account TEXT, created_at_us INTEGER,
+      quantity TEXT, unit_price TEXT, total_minor INTEGER, name TEXT, item_id TEXT, fields TEXT)""",
     "CREATE TABLE held (number TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _NUMBERS = """
@@ -46,11 +46,11 @@ class Spool(Scratch):
 
     def __init__(self, folder: Path | None) -> None:
         super().__init__(folder, _SCHEMA)
-        self._waiting: list[tuple[object, ...]] = []
+        self._waiting: list[tuple[int, int, str, str, int, str, str, int, str, str | None, str]] = []
 
-    def add(self, *, number: str, account: str, created_at_us: int, file: int, line: int, item: Item) -> None:
-        """Keep a row until all are read; LedgerFullError when there is no room."""
-        self._waiting.append((number, account, created_at_us, file, line, *item))
+    def add(self, file: int, row: Row) -> None:
+        """Keep a row of a file until all are read; LedgerFullError when there is no room."""
+        self._waiting.append((file, *row))
         if len(self._waiting) >= _ROWS_WAITING_MAX:
             self._write()
 
