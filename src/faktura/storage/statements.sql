@@ -528,9 +528,11 @@ WITH owner AS MATERIALIZED (
     WHERE account_id = (SELECT account_id FROM owner) AND part >= :text AND part <= :text_end AND part NOT LIKE CAST(:again AS TEXT) ESCAPE '\'
     UNION ALL
     SELECT p.created_at_us, p.wire_id
-    FROM number_part p CROSS JOIN listing l
-    WHERE p.account_id = (SELECT account_id FROM owner) AND p.part = '' AND l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id
-      AND (l.ordinal + 0) IS NOT NULL AND l.number_folded LIKE CAST(:pattern AS TEXT) ESCAPE '\'
+    FROM number_part p
+    WHERE p.account_id = (SELECT account_id FROM owner) AND p.part = '' AND (
+      SELECT l.number_folded FROM listing l
+      WHERE l.account_id = p.account_id AND l.created_at_us = p.created_at_us AND l.wire_id = p.wire_id AND (l.ordinal + 0) IS NOT NULL
+    ) LIKE CAST(:pattern AS TEXT) ESCAPE '\'
   ) found LIMIT :hits_max + 1
 ), page AS MATERIALIZED (
   SELECT created_at_us, wire_id FROM hit ORDER BY created_at_us DESC, wire_id DESC LIMIT :size OFFSET :skip
