@@ -25,7 +25,7 @@ TABLES = "account_reference account invoice invoice_line vat_breakdown source jo
 """What an import of line items writes rows to."""
 DOCUMENTS = 4_000
 COPIES = 2
-PROVIDER = "vpsbg"
+PROVIDER = "checkdomain"
 
 Batch = dict[str, list[tuple[object, ...]]]
 """Rows of one commit, by table, as tuples in the order of the table's columns."""

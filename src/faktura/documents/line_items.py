@@ -6,10 +6,11 @@ import codecs
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring as _quoted
+from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
@@ -53,6 +54,8 @@ class Layout:
     whole_number_accounts: bool = False
     """Accounts were exported as decimals: 17850.0 means 17850."""
     encoding: str = "utf-8-sig"
+    read_as: str = field(init=False, repr=False)
+    """How rows are understood, as JSON: kept with them, since the same rows could mean other amounts and dates."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.columns) - set(FIELDS))
@@ -69,6 +72,15 @@ class Layout:
         except (LookupError, ValueError) as error:
             message = f"{shown(self.encoding)} is not an encoding that Python knows"
             raise InputError(message) from error
+        read_as = {
+            "columns": dict(self.columns),
+            "currency": self.currency.code,
+            "zone": self.zone,
+            "prices": self.price_basis.value,
+            "vat_rate": canonical(self.vat_rate),
+            "credit_prefix": self.credit_prefix,
+        }
+        object.__setattr__(self, "read_as", json.dumps(read_as))
 
 
 ONLINE_RETAIL = {
@@ -250,7 +262,7 @@ def to_heard(items: Sequence[Item], *, number: str, created_at_us: int, layout: 
         vat_breakdown=totals.vat_breakdown,
         order_ids=(),
     )
-    body = f'{{"read_as":{_read_as(layout)},"rows":[{",".join([fields for *_, fields in items])}]}}'.encode()
+    body = f'{{"read_as":{layout.read_as},"rows":[{",".join(map(_fields_of, items))}]}}'.encode()
     return Heard(invoice=invoice, standing=Standing(), kind=SourceKind.LINES, body=body, seen_at_us=seen_at_us)
 
 
@@ -274,20 +286,8 @@ def _lines(items: Sequence[Item], layout: Layout, sign: int) -> tuple[InvoiceLin
     )
 
 
+_fields_of = itemgetter(-1)
 _value = lru_cache(maxsize=_REMEMBERED)(Decimal)
-
-
-def _read_as(layout: Layout) -> str:
-    """How the rows were understood, as JSON: without it the same rows could mean other amounts and dates."""
-    read_as = {
-        "columns": dict(layout.columns),
-        "currency": layout.currency.code,
-        "zone": layout.zone,
-        "prices": layout.price_basis.value,
-        "vat_rate": canonical(layout.vat_rate),
-        "credit_prefix": layout.credit_prefix,
-    }
-    return json.dumps(read_as)
 
 
 def online_retail_layout() -> Layout:

@@ -33,7 +33,7 @@ def compute(
     sum of the gross prices, which no net computation could promise.
     """
     amounts = [line.line_total_minor for line in lines] + [item.signed_minor for item in allowances_charges]
-    keys = [_key(line.vat) for line in lines] + [_key(item.vat) for item in allowances_charges]
+    keys = _known([line.vat for line in lines] + [item.vat for item in allowances_charges])
     net = list(amounts)
     breakdown = []
     for key, indexes in places(keys).items():
@@ -85,8 +85,9 @@ def _sum_up(lines: tuple[InvoiceLine, ...], items: tuple[AllowanceCharge, ...], 
     )
 
 
-def _key(vat: VatKey | None) -> VatKey:
-    if vat is None:
+def _known(keys: list[VatKey | None]) -> list[VatKey]:
+    known = [key for key in keys if key is not None]
+    if len(known) < len(keys):
         message = "a line without a VAT rate has no computable total"
         raise ValueError(message)
-    return vat
+    return known

@@ -82,5 +82,5 @@ class Spool(Scratch):
         for number, created_at_us in self._connection.execute(_NUMBERS):
             rows = self._connection.execute(_ITEMS, (number,)).fetchall()
             account = rows[0][0]
-            odd = next(((row[0], row[1], row[2]) for row in rows if row[0] != account), None)
+            odd = None if len({row[0] for row in rows}) == 1 else next(row[:3] for row in rows if row[0] != account)
             yield Group(number, account, created_at_us, rows[-1][1], [row[3:] for row in rows], odd)
