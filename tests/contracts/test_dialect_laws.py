@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faktura.bootstrap.books import DIALECTS
-from faktura.dialects.base import Answer, GetQuery, ListQuery, Problem, ProblemKind, WireDialect
+from faktura.dialects.base import Answer, GetQuery, Limit, ListQuery, Problem, ProblemKind, WireDialect
 from faktura.dialects.checkdomain_details import gross_prices
 from faktura.domain.calendar import legal_date
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, TypeCode
@@ -216,3 +216,27 @@ def test_details_always_add_up_to_the_total(invoice: Invoice) -> None:
     assert sum(detail["price"] for detail in single["details"]) == single["amount_total"]
     assert len(single["details"]) == len(gross_prices(invoice))
     assert all(detail["unit_price"] >= 0 for detail in single["details"][: len(invoice.lines or ())])
+
+
+@every_dialect
+@given(
+    limit=st.builds(
+        Limit,
+        limit=st.integers(1, 10**9),
+        remaining=st.integers(0, 10**9),
+        reset_at=st.integers(1, 10**10),
+        retry_after_seconds=st.none() | st.integers(0, 10**6),
+    )
+)
+def test_a_limit_survives_the_headers(dialect: WireDialect, limit: Limit) -> None:
+    """Law 5: `parse_limit` reads what `response_headers` says; an end that the wire leaves out is 0."""
+    said = {name.decode(): value.decode() for name, value in dialect.response_headers(limit)}
+    ends = limit if "x-ratelimit-reset" in said else replace(limit, reset_at=0)
+    assert dialect.parse_limit(said) == ends
+
+
+@every_dialect
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "soon", "9" * 100, "\u0661"])
+def test_a_limit_that_is_no_number_is_none(dialect: WireDialect, text: str) -> None:
+    """Headers may say anything: what is no whole number says nothing."""
+    assert dialect.parse_limit({"x-ratelimit-remaining": text, "retry-after": text}) is None

@@ -20,6 +20,9 @@ from faktura.domain.recorded import Heard
 
 Headers = list[tuple[bytes, bytes]]
 
+_DIGITS_MAX = 18
+"""Of a whole number in a header: seconds of any age of the world have fewer."""
+
 encoder = msgspec.json.Encoder(decimal_format="number")
 """Compact UTF-8 JSON; slashes and non-ASCII are not escaped; decimals are numbers as written."""
 
@@ -126,6 +129,10 @@ class WireDialect(Protocol):
     version: int
     """Counts up when the rendering of a stored item or single form changes."""
     defaults: Defaults
+    has_single: bool
+    """Whether the API answers for one document, and then tells more of it than its list does."""
+    limit_max: int
+    """The most documents that a page of the list has."""
 
     def check_settings(self, provider: Provider) -> None:
         """SettingError for settings that this API cannot live with."""
@@ -163,8 +170,29 @@ class WireDialect(Protocol):
     def response_headers(self, limit: Limit | None) -> Headers:
         """The provider's own headers, on every answer; rate-limit headers where it sends them."""
 
+    def parse_limit(self, headers: Mapping[str, str]) -> Limit | None:
+        """Where the caller stands, by an answer's headers (names in lower case); None where they do not say. The inverse of `response_headers`."""
+
     def limits_strangers(self) -> bool:
         """Whether calls without a valid token count and show a rate limit too."""
+
+
+def read_limit(headers: Mapping[str, str]) -> Limit | None:
+    """The limit that `X-RateLimit-*` and `Retry-After` tell of; None without a whole number of what remains. An absent limit or end is 0."""
+    told = {name: _whole(headers.get(name)) for name in ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after")}
+    remaining, retry_after = told["x-ratelimit-remaining"], told["retry-after"]
+    if remaining is None and retry_after is None:
+        return None
+    return Limit(
+        limit=told["x-ratelimit-limit"] or 0,
+        remaining=remaining or 0,
+        reset_at=told["x-ratelimit-reset"] or 0,
+        retry_after_seconds=retry_after,
+    )
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
 
 
 def number(amount_minor: int | None, currency: Currency) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -26,6 +27,7 @@ from faktura.dialects.base import (
     last_value,
     number,
     plain,
+    read_limit,
 )
 from faktura.dialects.checkdomain_details import render_details
 from faktura.domain.calendar import MICROSECONDS, legal_date, midnight, parse_instant, to_datetime
@@ -122,6 +124,8 @@ class Checkdomain:
 
     name = "checkdomain"
     version = 1
+    has_single = True
+    limit_max = LIMIT_MAX
     defaults = Defaults(
         base_url="https://api.checkdomain.de/v1",
         hosts=("api.checkdomain.de", "sandbox.api.checkdomain.de"),
@@ -275,6 +279,10 @@ class Checkdomain:
             if limit.retry_after_seconds is not None:
                 headers.append((b"retry-after", b"%d" % limit.retry_after_seconds))
         return headers
+
+    def parse_limit(self, headers: Mapping[str, str]) -> Limit | None:
+        """Fact 25: the end of the window is always there."""
+        return read_limit(headers)
 
     def limits_strangers(self) -> bool:
         """Every answer carries the limit's headers (fact 25)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -24,6 +25,7 @@ from faktura.dialects.base import (
     encoder,
     last_value,
     number,
+    read_limit,
 )
 from faktura.domain.calendar import legal_date, midnight, parse_instant, to_datetime
 from faktura.domain.errors import SettingError, WireError
@@ -105,6 +107,8 @@ class Vpsbg:
 
     name = "vpsbg"
     version = 1
+    has_single = False
+    limit_max = PER_PAGE
     defaults = Defaults(
         base_url="https://api.vpsbg.eu/v1",
         hosts=("api.vpsbg.eu",),
@@ -245,6 +249,10 @@ class Vpsbg:
             if limit.retry_after_seconds is not None:
                 headers += [(b"retry-after", b"%d" % limit.retry_after_seconds), (b"x-ratelimit-reset", b"%d" % limit.reset_at)]
         return headers
+
+    def parse_limit(self, headers: Mapping[str, str]) -> Limit | None:
+        """Fact 17: when the window ends, a 429 alone says."""
+        return read_limit(headers)
 
     def limits_strangers(self) -> bool:
         """Who has no token is refused before any limit counts."""
