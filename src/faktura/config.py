@@ -23,6 +23,7 @@ NAMES = (
     "FAKTURA_METRICS_PORT",
     "FAKTURA_METRICS_HOST",
     "FAKTURA_WORKERS",
+    "FAKTURA_SOURCES",
 )
 """Every variable that is read."""
 WORKERS_MAX = 256
@@ -73,6 +74,8 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     workers: int = 1
     """Processes that serve."""
+    sources: str = "sources.toml"
+    """The file that names what is pulled from."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -87,6 +90,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         metrics_port=_port("FAKTURA_METRICS_PORT", environment.get("FAKTURA_METRICS_PORT") or ""),
         metrics_host=environment.get("FAKTURA_METRICS_HOST") or "127.0.0.1",
         workers=_workers("FAKTURA_WORKERS", environment.get("FAKTURA_WORKERS") or "1"),
+        sources=environment.get("FAKTURA_SOURCES") or "sources.toml",
     )
 
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "vat-report": "vat:vat_report_command",
     "lock-period": "vat:lock_period_command",
     "import": "imports:import_command",
+    "pull": "pull:pull_command",
+    "changes": "changes:changes_command",
     "migrate": "upkeep:migrate_command",
     "journal": "upkeep:journal_command",
     "doctor": "upkeep:doctor_command",

@@ -17,6 +17,8 @@ class SourceKind(StrEnum):
     SINGLE = "single"
     LINES = "lines"
     """Rows of a line-item file."""
+    ABSENT = "absent"
+    """An answer that no longer had the document: what is kept with it is the proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +94,5 @@ class Change:
     invoice_id: int
     number: str
     differences: tuple[Difference, ...] = ()
+    is_written: bool = True
+    """Something was written down; otherwise all of it had been heard before."""

@@ -11,11 +11,11 @@ from itertools import count
 from faktura.domain.invoice import Invoice, Origin
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Provider
-from faktura.domain.recorded import Change, Heard, NewWord, Outcome, SourceWord
+from faktura.domain.recorded import Change, Heard, NewWord, Outcome, SourceKind, SourceWord
 from faktura.ledger.accounts import find_account, find_provider, insert_accounts
 from faktura.ledger.journal import Event, write
 from faktura.ledger.ports import Books, Transaction
-from faktura.ledger.reconcile import Comparison, compare
+from faktura.ledger.reconcile import Comparison, compare, is_absent
 from faktura.ledger.standing import current_standing, publish_all, refresh, replace_key
 
 BATCH_SIZE = 2000
@@ -37,7 +37,9 @@ class _Again:
     is_new_word: bool = True
     """The source never said exactly this before."""
     is_new_sight: bool = True
-    """It was not seen to say this at this instant before."""
+    """It was not seen to say this at this instant before, and that is worth keeping."""
+    is_awaited: bool = False
+    """The ledger wants this word even if it says nothing new."""
 
 
 def record(
@@ -47,10 +49,13 @@ def record(
     documents: Iterable[tuple[str, Heard]],
     create_accounts: bool = False,
     batch_size: int = BATCH_SIZE,
+    is_polled: bool = False,
 ) -> Iterator[Change]:
     """Record (account reference, document) pairs; yields what became of each, after its batch is durable.
 
     Doing it twice changes nothing. NotFoundError for an unknown account, unless accounts are to be created.
+    Of a source that `is_polled`, asked again and again, only what it says otherwise is kept; of others also when
+    it was seen to say the same again, since what they said in between may be imported later.
     """
     waiting: list[tuple[str, Heard]] = []
     waiting_bytes = 0
@@ -58,13 +63,13 @@ def record(
         waiting.append(pair)
         waiting_bytes += len(pair[1].body)
         if len(waiting) >= batch_size or waiting_bytes >= BATCH_BYTES_MAX:
-            yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
+            yield from _record_batch(books, provider, waiting, create_accounts=create_accounts, is_polled=is_polled)
             waiting, waiting_bytes = [], 0
     if waiting:
-        yield from _record_batch(books, provider, waiting, create_accounts=create_accounts)
+        yield from _record_batch(books, provider, waiting, create_accounts=create_accounts, is_polled=is_polled)
 
 
-def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, Heard]], *, create_accounts: bool) -> list[Change]:
+def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, Heard]], *, create_accounts: bool, is_polled: bool) -> list[Change]:
     references = list(dict.fromkeys(reference for reference, _ in pairs))
     if create_accounts:
         _create_accounts(books, provider_name, references)
@@ -78,7 +83,7 @@ def _record_batch(books: Books, provider_name: str, pairs: Sequence[tuple[str, H
         for reference, heard in pairs:
             by_account[ids[reference]].append(heard)
         tx.accounts.lock_all(by_account)
-        batch = _Batch(tx, books, provider)
+        batch = _Batch(tx, books, provider, is_polled=is_polled)
         batch.look_up(by_account)
         for account_id in sorted(by_account):
             # A document that a batch brings twice is written once before its second word is compared with it.
@@ -120,6 +125,7 @@ class _Batch:
     tx: Transaction
     books: Books
     provider: Provider
+    is_polled: bool
     known: set[tuple[int, str]] = field(default_factory=set)
     """Numbers, by account, that the ledger had before."""
     written: set[int] = field(default_factory=set)
@@ -144,7 +150,7 @@ class _Batch:
             if known is None:
                 new.append(heard)
             else:
-                again.append(_look_again(self.tx, self.provider, known, heard))
+                again.append(_look_again(self.tx, self.provider, known, heard, is_polled=self.is_polled))
         if new:
             changes: list[Change] = []
             self.told.append(changes)
@@ -182,16 +188,20 @@ def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice |
     return next((item for item in tx.invoices.by_number(account_id, invoice.number) if item.type_code == invoice.type_code), None)
 
 
-def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Heard) -> _Again:
+def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Heard, *, is_polled: bool) -> _Again:
     digest = hashlib.sha256(heard.body).digest()
     sources = tx.sources.known(known.account_id, known.id)
     if any(source.digest == digest and source.seen_at_us == heard.seen_at_us and not source.contradicts for source in sources):
-        return _Again(known, heard, digest, Comparison(enriched=known))
+        return _Again(known, heard, digest, Comparison(enriched=known), is_new_word=False, is_new_sight=False)
     comparison = compare(known, current_standing(tx, known, provider), heard, sources=sources)
     if known.origin is Origin.ISSUED:  # closed, and its payments are ours: others can only agree or disagree
         comparison = Comparison(enriched=known, differences=comparison.differences)
     seen = [source.seen_at_us for source in sources if source.digest == digest]
-    return _Again(known, heard, digest, comparison, is_new_word=not seen, is_new_sight=heard.seen_at_us not in seen)
+    is_new_sight = comparison.changes_standing if is_polled else heard.seen_at_us not in seen
+    # A single answer tells more than a list: until one came after what the list last said, it would be asked for again.
+    is_awaited = is_polled and heard.kind is SourceKind.SINGLE and bool(sources) and sources[-1].kind is not SourceKind.SINGLE
+    is_new_word = not seen or is_absent(sources)
+    return _Again(known, heard, digest, comparison, is_new_word=is_new_word, is_new_sight=is_new_sight, is_awaited=is_awaited)
 
 
 def _write_new(tx: Transaction, books: Books, provider: Provider, groups: Sequence[tuple[int, Sequence[Heard], list[Change]]]) -> None:
@@ -242,8 +252,8 @@ def _write_again(tx: Transaction, books: Books, provider: Provider, item: _Again
     known, comparison = item.known, item.comparison
     change = Change(outcome=comparison.outcome, invoice_id=known.id, number=known.number, differences=comparison.differences)
     says_anew = item.is_new_word and change.outcome is not Outcome.UNCHANGED
-    if not (says_anew or (comparison.observed and item.is_new_sight)):
-        return change  # a contradiction heard before is told again, and kept once
+    if not (says_anew or item.is_awaited or (comparison.observed and item.is_new_sight)):
+        return replace(change, is_written=False)  # a contradiction heard before is told again, and kept once
     now_us = books.clock()
     taken = tx.providers.take(provider.id, ids=1, entries=1)
     word = replace(

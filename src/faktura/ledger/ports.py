@@ -19,6 +19,7 @@ from faktura.domain.provider import Account, Provider, Token
 from faktura.domain.recorded import NewWord, SourceKind, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
+from faktura.ledger.collecting_ports import CollectedStore
 from faktura.ledger.listing_ports import Ask, ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
@@ -331,6 +332,8 @@ class Transaction(Protocol):
     def vat(self) -> VatStore: ...
     @property
     def serving(self) -> ServingStore: ...
+    @property
+    def collected(self) -> CollectedStore: ...
     @property
     def drafts(self) -> DraftStore: ...
     @property

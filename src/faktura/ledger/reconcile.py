@@ -20,6 +20,8 @@ _TERMS = (
 """Facts: what a source may add to when it was unknown, and must not change once it was said."""
 
 _LINES_SHOWN_MAX = 20
+PRESENCE, LISTED, ABSENT = "presence", "listed", "absent"
+"""The term, and its two values, of a document that its source no longer shows, or shows again."""
 _IDENTITY = {"number", "type_code", "total_with_vat"}
 """Whoever contradicts one of these may be speaking of another document."""
 
@@ -63,6 +65,8 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
             added[term] = now
         else:
             differences.append(_difference(known, term, before, now))
+    if is_absent(sources):
+        differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
     moved = _corrects_created(known, heard, sources)
     if moved:
@@ -81,6 +85,11 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
         moved=moved,
         differences=tuple(differences),
     )
+
+
+def is_absent(sources: list[KnownSource]) -> bool:
+    """Whether its source did not show the document any more when it was last asked."""
+    return bool(sources) and sources[-1].kind is SourceKind.ABSENT
 
 
 def _compare_parts(known: Invoice, heard: Invoice, added: dict[str, object], differences: list[Difference]) -> None:

@@ -406,6 +406,55 @@ SELECT MAX(recorded_at_us) AS recorded_at_us FROM (SELECT recorded_at_us FROM jo
 INSERT INTO journal (provider_id, sequence, recorded_at_us, actor, event, account_id, subject_id, digest, chain)
 VALUES (:provider_id, :sequence, :recorded_at_us, :actor, :event, :account_id, :subject_id, :digest, :chain);
 
+-- name: collected_count
+SELECT COUNT(*) AS documents FROM invoice WHERE account_id = :account_id AND source_wire_id IS NOT NULL;
+
+-- name: collected_absent
+-- The contradictions are few; the sources are many.
+SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM conflict c
+JOIN invoice i ON i.account_id = c.account_id AND i.invoice_id = c.invoice_id
+JOIN listing l ON l.account_id = c.account_id AND l.invoice_id = c.invoice_id
+WHERE c.account_id = :account_id AND c.term = 'presence' AND c.heard = 'absent' AND i.source_wire_id IS NOT NULL
+  AND c.source_id = (SELECT MAX(s.source_id) FROM source s WHERE s.account_id = c.account_id AND s.invoice_id = c.invoice_id)
+ORDER BY l.ordinal DESC;
+
+-- name: collected_due
+SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM listing l
+JOIN invoice i ON i.account_id = l.account_id AND i.invoice_id = l.invoice_id
+WHERE l.account_id = :account_id AND l.due_minor <> 0 AND l.ordinal IS NOT NULL AND i.source_wire_id IS NOT NULL
+ORDER BY l.ordinal DESC;
+
+-- name: collected_without_single
+SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM listing l
+JOIN invoice i ON i.account_id = l.account_id AND i.invoice_id = l.invoice_id
+WHERE l.account_id = :account_id AND l.ordinal < :before AND i.source_wire_id IS NOT NULL
+  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id DESC LIMIT 1) = 'list'
+ORDER BY l.ordinal DESC LIMIT :limit;
+
+-- name: collected_without_single_count
+SELECT COUNT(*) AS documents FROM invoice i
+WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL
+  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id DESC LIMIT 1) = 'list';
+
+-- name: collected_all
+SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM invoice i
+JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
+WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL ORDER BY i.source_wire_id;
+
+-- name: collected_numbers
+SELECT number, type_code, issue_date FROM invoice WHERE account_id = :account_id AND source_wire_id IS NOT NULL;
+
+-- name: contradictions
+-- An operator's question, over all accounts of a provider. The first word on a document is the one in force.
+SELECT c.account_id, a.reference, c.invoice_id, i.number, c.source_id, s.kind, s.seen_at_us, c.recorded_at_us, c.term, c.kept, c.heard, s.body AS heard_body,
+  (SELECT f.body FROM source f WHERE f.account_id = c.account_id AND f.invoice_id = c.invoice_id ORDER BY f.source_id LIMIT 1) AS kept_body
+FROM account a
+JOIN conflict c ON c.account_id = a.account_id
+JOIN invoice i ON i.account_id = c.account_id AND i.invoice_id = c.invoice_id
+JOIN source s ON s.account_id = c.account_id AND s.source_id = c.source_id
+WHERE a.provider_id = :provider_id AND c.recorded_at_us >= :since_us
+ORDER BY c.recorded_at_us, c.source_id, c.term;
+
 -- name: listing_insert
 INSERT INTO listing (account_id, invoice_id, ordinal, created_at_us, wire_id, number_folded, paid_minor, due_minor, dialect_version, item, single)
 VALUES (:account_id, :invoice_id, :ordinal, :created_at_us, :wire_id, :number_folded, :paid_minor, :due_minor, :dialect_version, :item, :single);

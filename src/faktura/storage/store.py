@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faktura.storage.account_store import AccountRows
 from faktura.storage.audit_store import AuditRows
+from faktura.storage.collected_store import CollectedRows
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.listing_store import ListingRows, ServingRows
@@ -25,6 +26,7 @@ class Store:
         self.invoices = InvoiceRows(driver)
         self.payments = PaymentRows(driver)
         self.sources = SourceRows(driver, self.invoices)
+        self.collected = CollectedRows(driver)
         self.listings = ListingRows(driver)
         self.audit = AuditRows(driver, self.invoices)
         self.serving = ServingRows(driver, totals or SearchTotals())

@@ -1,0 +1,77 @@
+"""`faktura changes`: what sources changed, removed or left out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, day, print_json, print_table
+from faktura.domain.calendar import midnight, to_datetime
+from faktura.ledger.collecting import list_contradictions, list_gaps
+from faktura.ledger.collecting_ports import Contradiction
+from faktura.ledger.number_gaps import NumberGap
+
+
+def changes_command(
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only what was noticed on this date (UTC) or later.")] = None,
+    as_json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """List what sources said otherwise than before, no longer show, or left out between their numbers. Nothing of it was overwritten.
+
+    --json prints both versions as they were said. Exit code 3 if there is anything, 0 if not.
+
+    Example: faktura changes --since 2026-11-01 --json
+    """
+    first = day(since)
+    since_us = 0 if first is None else midnight(first, "UTC")
+    rows: list[tuple[object, ...]] = []
+    count = 0
+    with books() as opened:
+        for owner, found in list_contradictions(opened, provider=source, since_us=since_us):
+            count += 1
+            if as_json:
+                print_json(_contradiction(owner.name, found))
+            else:
+                what = "; ".join(map(str, found.differences))
+                rows.append((f"{to_datetime(found.seen_at_us):%Y-%m-%d %H:%M}", owner.name, found.account, found.number, found.invoice_id, what))
+        for owner, account, gap in list_gaps(opened, provider=source):
+            if first is not None and gap.after.issue_date < first:
+                continue
+            count += 1
+            if as_json:
+                print_json(_gap(owner.name, account, gap))
+            else:
+                rows.append((gap.after.issue_date, owner.name, account, gap.first, None, _gap_text(gap)))
+    if rows:
+        print_table(("seen", "source", "account", "number", "id", "what"), rows)
+    elif not as_json:
+        typer.echo("nothing contradicts what was heard before")
+    if count:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _contradiction(owner: str, found: Contradiction) -> dict[str, object]:
+    return {
+        "kind": "conflict" if all(item.term != "presence" for item in found.differences) else "presence",
+        "source": owner,
+        "account": found.account,
+        "id": found.invoice_id,
+        "number": found.number,
+        "seen_at": to_datetime(found.seen_at_us).isoformat(),
+        "heard_in": found.kind.value,
+        "differences": [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in found.differences],
+        "kept": found.kept_body.decode("utf-8", "replace"),
+        "heard": found.heard_body.decode("utf-8", "replace"),
+    }
+
+
+def _gap(owner: str, account: str, gap: NumberGap) -> dict[str, object]:
+    sides = {name: {"number": item.number, "issue_date": item.issue_date} for name, item in (("before", gap.before), ("after", gap.after))}
+    return {"kind": "gap", "source": owner, "account": account, "first": gap.first, "last": gap.last, "count": gap.count, **sides}
+
+
+def _gap_text(gap: NumberGap) -> str:
+    missing = "is missing" if gap.count == 1 else f"to {gap.last} are missing ({gap.count})"
+    return f"{missing}, between {gap.before.number} of {gap.before.issue_date} and {gap.after.number} of {gap.after.issue_date}"
