@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faktura.config import DatabaseUrl, Settings
+from faktura.dialects import known
 from faktura.dialects.base import WireDialect
-from faktura.dialects.checkdomain import Checkdomain
-from faktura.dialects.vpsbg import Vpsbg
 from faktura.domain.errors import SchemaError, SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.numbering import TEST_PREFIX, NumberMethod, Series
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 logging.getLogger("psycopg").addHandler(logging.NullHandler())  # a failure is told once, in our words, and not by the driver as well
 
-DIALECTS: dict[str, WireDialect] = {dialect.name: dialect for dialect in (Vpsbg(), Checkdomain())}
+DIALECTS = known.DIALECTS
 
 
 def now_us() -> int:

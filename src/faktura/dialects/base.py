@@ -131,6 +131,8 @@ class WireDialect(Protocol):
     defaults: Defaults
     has_single: bool
     """Whether the API answers for one document, and then tells more of it than its list does."""
+    has_search: bool
+    """Whether the list can be asked for a part of a document's number."""
     limit_max: int
     """The most documents that a page of the list has."""
 

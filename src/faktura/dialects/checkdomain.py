@@ -125,6 +125,7 @@ class Checkdomain:
     name = "checkdomain"
     version = 1
     has_single = True
+    has_search = True
     limit_max = LIMIT_MAX
     defaults = Defaults(
         base_url="https://api.checkdomain.de/v1",
@@ -264,7 +265,8 @@ class Checkdomain:
         children = error.errors.get("children") if isinstance(error.errors, dict) else None
         errors = {}
         if isinstance(children, dict):
-            errors = {str(name): [str(text) for text in child.get("errors", ())] for name, child in children.items() if isinstance(child, dict)}
+            told = {name: child.get("errors") for name, child in children.items() if isinstance(child, dict)}
+            errors = {name: [text for text in texts if isinstance(text, str)] for name, texts in told.items() if isinstance(texts, list)}
         return Problem(kind=kinds.get(status, ProblemKind.SERVER_ERROR), errors=errors)
 
     def response_headers(self, limit: Limit | None) -> Headers:

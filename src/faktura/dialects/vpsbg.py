@@ -108,6 +108,7 @@ class Vpsbg:
     name = "vpsbg"
     version = 1
     has_single = False
+    has_search = False
     limit_max = PER_PAGE
     defaults = Defaults(
         base_url="https://api.vpsbg.eu/v1",
