@@ -24,7 +24,7 @@ class Heard:
 
     changes: list[Change] = field(default_factory=list)
 
-    def heard(self, source: str, changes: Sequence[Change]) -> None:
+    def heard(self, _: str, changes: Sequence[Change]) -> None:
         """See `faktura.client.collector.Listener`."""
         self.changes += changes
 
@@ -60,5 +60,8 @@ class Bookkeeper:
 def served_forms(ledger: Ledger, provider: str) -> Mapping[int, tuple[Any, Any]]:
     """What an account's API shows of each document, by its id there: the list's item and the single answer, as JSON values."""
     sql = "SELECT wire_id, item, single FROM listing WHERE ordinal IS NOT NULL AND account_id IN (SELECT a.account_id FROM account a JOIN provider p ON p.provider_id = a.provider_id WHERE p.name = ?)"
-    rows = execute(ledger.books, sql, [provider])
-    return {row["wire_id"]: tuple(None if row[form] is None else json.loads(bytes(row[form])) for form in ("item", "single")) for row in rows}
+    return {row["wire_id"]: (_values(row["item"]), _values(row["single"])) for row in execute(ledger.books, sql, [provider])}
+
+
+def _values(form: bytes | None) -> Any:
+    return None if form is None else json.loads(bytes(form))

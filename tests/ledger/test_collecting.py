@@ -32,11 +32,11 @@ from faktura.ledger.queries import get_invoice
 from faktura.ledger.verification import verify
 
 
-def provider(dialect: str, name: str = "source", **settings: Any) -> Provider:
+def provider(dialect: str, *, zone: str | None = None, currency: Currency | None = None) -> Provider:
     """What a source's documents are kept under."""
     defaults = DIALECTS[dialect].defaults
-    terms = {"zone": defaults.zone, "currency": defaults.currency} | settings
-    return Provider(id=0, name=name, dialect=dialect, seller=Party(name="api.example"), **terms)
+    seller = Party(name="api.example")
+    return Provider(id=0, name="source", dialect=dialect, seller=seller, zone=zone or defaults.zone, currency=currency or defaults.currency)
 
 
 @pytest.fixture
