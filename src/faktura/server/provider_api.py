@@ -112,11 +112,12 @@ class ProviderApi:
         """Whom a request is for, before it is answered; None in a ledger without providers. LedgerError where it cannot be read."""
         await self._refresh()
         directory, token_hash = self._directory, request.token_hash
-        if token_hash is not None and await self._storage.fetch(self._storage.serving().serving.ask_owner(token_hash, now_us=time.time_ns() // 1000)):
+        if token_hash is not None:
+            is_good = await self._storage.fetch(self._storage.serving().serving.ask_owner(token_hash, now_us=time.time_ns() // 1000))
             if not directory.knows(token_hash):
                 await self._wait(partial(directory.learn, token_hash))
             owner = directory.by_token(token_hash)
-            if owner is not None:
+            if is_good is not None and owner is not None:
                 return Caller(owner[0], self._dialects[owner[0].dialect], owner[1])
         provider = directory.by_host(request.host)
         return None if provider is None else Caller(provider, self._dialects[provider.dialect], None)
