@@ -14,12 +14,13 @@ _FIRST_DAY = date(2024, 8, 28)
 _DAYS = 490
 _MORNING_US = (10 * 3600 + 7 * 60 + 15) * 1_000_000
 _CREDIT_EACH = 10
-_PLANS = (("VPS Standard, 1 month", 1500), ("VPS Advanced, 3 months", 9000), ("Backup space, 1 month", 4167), ("VPS Pro, 1 month", 3333))
+_PLANS = (1500, 9000, 4165, 3330)
+"""Prices without VAT."""
 _PRODUCTS = (("Domain", 1200), ("Mail", 349), ("Webspace", 2468), ("Certificate", 5990))
 
 
 def vpsbg_items(count: int, *, first_id: int, first_order: int, first_number: int) -> list[dict[str, object]]:
-    """Items of a list, the oldest first: a pro-forma and its invoice in turn; a part of the invoices are taken back by a credit note instead of the next pro-forma."""
+    """Items of a list, the oldest first: a pro-forma and its invoice in turn; of ten documents one is a credit note."""
     items: list[dict[str, object]] = []
     number, order, credited = first_number, first_order, 0
     for place in range(count):
@@ -32,15 +33,15 @@ def vpsbg_items(count: int, *, first_id: int, first_order: int, first_number: in
             word, sign, text = "original", 1, f"{number:010}"
             credited = order
         number += word != "proform"
-        net = sign * _PLANS[order % len(_PLANS)][1]
+        net = _PLANS[order % len(_PLANS)]
         created = to_datetime(midnight(_day(place, count), "Europe/Sofia"))
         items.append(
             {
                 "id": first_id + place,
                 "invoice_number": text,
                 "created_at": f"{created:%Y-%m-%dT%H:%M:%S.%fZ}",
-                "amount": _amount(net),
-                "amount_with_vat": _amount(net + net // 5),
+                "amount": _amount(sign * net),
+                "amount_with_vat": _amount(sign * net * 6 // 5),
                 "type": word,
                 "order_ids": [credited if sign < 0 else order],
             }
