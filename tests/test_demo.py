@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, run
 from typing import Any
 
 import pytest
@@ -13,8 +16,11 @@ import pytest
 from faktura.bootstrap import demo
 from faktura.bootstrap.demo import open_demo
 from faktura.config import DatabaseUrl, Settings
+from faktura.domain.invoice import TypeCode
+from faktura.ledger.accounts import find_provider
 from faktura.ledger.listing_query import list_invoices
 from faktura.ledger.verification import verify
+from faktura.server.fault_plan import FaultKind
 
 SETTINGS = Settings(database=DatabaseUrl(path="unused"))
 
@@ -72,3 +78,70 @@ def test_two_starts_at_once_share_one_demo(tmp_path: Path) -> None:
         for process in started:
             process.terminate()
             process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("count", [1, 9, 100])
+def test_more_invoices_are_the_same_each_time(tmp_path: Path, count: int) -> None:
+    """So many more for each provider, of every kind that there is; the next number comes after theirs; a ledger that is there keeps what it has."""
+    found = []
+    for name in ("a", "b"):
+        with open_demo(SETTINGS, tmp_path / name, invoices=count) as (books, _):
+            found.append(
+                [(entry.invoice.number, entry.invoice.created_at_us, entry.invoice.total_with_vat_minor, entry.state) for entry in list_invoices(books)]
+            )
+            assert list(verify(books)) == []
+            with books.storage.reading() as tx:
+                provider = find_provider(tx, "vpsbg")
+                (series,) = (item for item in tx.series.all(provider.id) if item.name == "invoice")
+                originals = [entry.invoice.number for entry in list_invoices(books, provider="vpsbg") if entry.invoice.type_code is not TypeCode.PRO_FORMA]
+            assert int(max(originals)) == series.next_number - 1
+            types = {entry.invoice.type_code for entry in list_invoices(books, provider="checkdomain")}
+            assert (TypeCode.CREDIT_NOTE in types) == (count == 100)
+    assert found[0] == found[1]
+    assert len(found[0]) == 28 + 2 * count
+    with open_demo(SETTINGS, tmp_path / "a", invoices=5) as (books, _):
+        assert len(list(list_invoices(books))) == 28 + 2 * count
+
+
+def test_faults_from_the_command_line(tmp_path: Path) -> None:
+    """They befall requests, the log names them, and the last line says what was done, in JSON and in words."""
+    command = [sys.executable, "-m", "faktura", "demo", "--port", "0", "--data", str(tmp_path), "--invoices", "40"]
+    faults = ["--fault", "all=0", "--fault", "429=1", "--fault", "slow=1", "--fault-delay", "0.01", "--fault-retry-after", "7", "--fault-seed", "3"]
+    for options in (["--json"], []):
+        with Popen([*command, *faults, *options], stdout=PIPE, stderr=PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            if options:
+                started = json.loads(said)
+                request = urllib.request.Request(f"{started['url']}/v1/invoices", headers={"Authorization": f"Bearer {started['tokens']['vpsbg']}"})
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(request)
+                refused.value.close()
+                assert (refused.value.code, refused.value.headers["Retry-After"]) == (429, "7")
+            process.terminate()
+            rest, log = process.communicate(timeout=20)
+            assert process.returncode == 0
+        if options:
+            assert json.loads(rest) == {"faults": {"slow": 1, "429": 1}, "changed": {}, "vanished": {}, "added": {}}
+            assert '"faults":"slow 429"' in log
+        else:
+            assert rest.splitlines()[-1] == "faults: none"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--fault", "fire"], ", ".join(FaultKind)),
+        (["--fault", "cut=2"], "from 0 to 1"),
+        (["--fault", "cut="], "from 0 to 1"),
+        (["--fault-delay", "-1"], "--fault-delay"),
+        (["--fault-delay", "nan"], "seconds"),
+    ],
+)
+def test_a_fault_that_is_none_is_refused(tmp_path: Path, options: list[str], said: str) -> None:
+    """A wrong word is told in a line, and nothing is made."""
+    done = run([sys.executable, "-m", "faktura", "demo", "--data", str(tmp_path / "demo"), *options], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "demo").exists()

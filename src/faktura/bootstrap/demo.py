@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
+from faktura.bootstrap.demo_items import checkdomain_singles, vpsbg_items
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects.base import encoder
 from faktura.domain.calendar import midnight
@@ -22,7 +23,7 @@ from faktura.domain.draft import parse_draft
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.provider import Provider, hash_token
-from faktura.ledger.accounts import add_account, add_provider, create_token, set_series
+from faktura.ledger.accounts import add_account, add_provider, create_token, find_provider, set_series
 from faktura.ledger.commands import issue
 from faktura.ledger.importing import record
 from faktura.ledger.payments import pay
@@ -36,16 +37,17 @@ _VPSBG_BUYER = Party(name="Primer EOOD", street="5 Shipka St", city="Plovdiv", p
 _CHECKDOMAIN_SELLER = Party(name="Demo Domains GmbH", street="Musterstr. 1", city="Berlin", post_code="10115", country="DE", vat_id="DE999999999")
 _CHECKDOMAIN_BUYER = Party(name="Beispiel AG", street="Hauptstr. 2", city="Hamburg", post_code="20095", country="DE")
 
+_LAST_WIRE_ID, _LAST_ORDER = 8431, 7398
 # The two invoices of the documented VPSBG sample: order 7390 was free, pro-forma 7398 is the newest.
 _VPSBG_ITEMS = (
     {
-        "id": 8431,
+        "id": _LAST_WIRE_ID,
         "invoice_number": "0000007398",
         "created_at": "2024-08-27T21:00:00.000000Z",
         "amount": 90,
         "amount_with_vat": 108,
         "type": "proform",
-        "order_ids": [7398],
+        "order_ids": [_LAST_ORDER],
     },
     {
         "id": 8425,
@@ -80,11 +82,11 @@ _CHECKDOMAIN_SINGLES = (
 
 
 @contextmanager
-def open_demo(settings: Settings, folder: Path) -> Iterator[tuple[Books, dict[str, str]]]:
+def open_demo(settings: Settings, folder: Path, *, invoices: int = 0) -> Iterator[tuple[Books, dict[str, str]]]:
     """The demo's ledger in a folder, and the token of each provider's account by dialect name.
 
-    The ledger is made aside and moved into place when it is whole, under a lock: a start that is killed, or two at
-    once, leave a whole demo or none.
+    A ledger that is made here has so many `invoices` more for each provider; one that is there stays as it is. It is made
+    aside and moved into place when it is whole, under a lock: a start that is killed, or two at once, leave a whole demo or none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / "ledger.db"
@@ -94,6 +96,7 @@ def open_demo(settings: Settings, folder: Path) -> Iterator[tuple[Books, dict[st
                 made = Path(aside) / "ledger.db"
                 with open_books(replace(settings, database=DatabaseUrl(path=str(made))), create=True) as books:
                     fill_demo(books)
+                    record_made_up(books, count=invoices)
                 made.replace(ledger)
         with open_books(replace(settings, database=DatabaseUrl(path=str(ledger)))) as books:
             tokens = _tokens(books, folder / "tokens.json")
@@ -112,6 +115,19 @@ def fill_demo(books: Books) -> None:
     """Both providers in an empty ledger."""
     _make_vpsbg(books)
     _make_checkdomain(books)
+
+
+def record_made_up(books: Books, *, count: int) -> None:
+    """So many invoices more at each provider, newer than the sample's: the same ones each time."""
+    if not count:
+        return
+    with books.storage.reading() as tx:
+        vpsbg, checkdomain = find_provider(tx, "vpsbg"), find_provider(tx, "checkdomain")
+    first_number = _FIRST_NUMBER + 13
+    items = vpsbg_items(count, first_id=_LAST_WIRE_ID + 1, first_order=_LAST_ORDER, first_number=first_number)
+    _record(books, vpsbg, [{"data": items}])
+    set_series(books, provider="vpsbg", name="invoice", next_number=first_number + sum(item["type"] != "proform" for item in items))
+    _record(books, checkdomain, checkdomain_singles(count, first_id=len(_CHECKDOMAIN_ITEMS) + 1))
 
 
 def _tokens(books: Books, path: Path) -> dict[str, str]:
@@ -144,7 +160,7 @@ def _make_vpsbg(books: Books) -> None:
             invoice = issue(then, account_id=account.id, draft=parse_draft(document, currency=_EUR, buyer=_VPSBG_BUYER))
             if type_code == 380:  # noqa: PLR2004 - BT-3, an invoice
                 pay(then, account_id=account.id, amount_minor=invoice.total_with_vat_minor or 0, currency=_EUR, invoice_ids=[invoice.id])
-    _record(books, provider, {"data": _VPSBG_ITEMS})
+    _record(books, provider, [{"data": _VPSBG_ITEMS}])
     set_series(books, provider="vpsbg", name="invoice", next_number=_FIRST_NUMBER + 13)
 
 
@@ -153,9 +169,8 @@ def _make_checkdomain(books: Books) -> None:
     provider = _add_provider(books, "checkdomain", _CHECKDOMAIN_SELLER)
     add_account(books, provider="checkdomain", reference="demo", buyer=_CHECKDOMAIN_BUYER)
     items = [item | {"amount_open": item["amount_total"] - item["amount_payed"]} for item in _CHECKDOMAIN_ITEMS]  # type: ignore[operator]
-    _record(books, provider, {"_embedded": {"invoices": items}})
-    for item, single in zip(items, _CHECKDOMAIN_SINGLES, strict=True):
-        _record(books, provider, item | single)
+    _record(books, provider, [{"_embedded": {"invoices": items}}])
+    _record(books, provider, (item | single for item, single in zip(items, _CHECKDOMAIN_SINGLES, strict=True)))
 
 
 def _add_provider(books: Books, name: str, seller: Party, *, next_wire_id: int = 1) -> Provider:
@@ -175,9 +190,9 @@ def _add_provider(books: Books, name: str, seller: Party, *, next_wire_id: int =
     return add_provider(books, provider=provider, series=default_series(dialect), next_wire_id=next_wire_id)
 
 
-def _record(books: Books, provider: Provider, answer: dict[str, object]) -> None:
-    parsed = DIALECTS[provider.dialect].parse_answer(encoder.encode(answer), provider=provider)
-    for _ in record(books, provider=provider.name, documents=(("demo", heard) for heard in parsed.documents)):
+def _record(books: Books, provider: Provider, answers: Iterable[dict[str, object]]) -> None:
+    parsed = (DIALECTS[provider.dialect].parse_answer(encoder.encode(answer), provider=provider) for answer in answers)
+    for _ in record(books, provider=provider.name, documents=(("demo", heard) for answer in parsed for heard in answer.documents)):
         pass
 
 

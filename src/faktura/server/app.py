@@ -28,10 +28,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _USED_SECONDS = 60
 """A token's last use is written this often, off the request."""
 _PLAIN = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
-_PROBES = {"/healthz", "/readyz"}
+PROBES = {"/healthz", "/readyz"}
 _NOT_MODIFIED = 304
 
 _log = structlog.get_logger()
+
+
+def is_provider_call(path: str) -> bool:
+    """Whether the provider APIs answer it: neither the management API nor a probe."""
+    return not path.startswith(PREFIX) and path not in PROBES
 
 
 class App:
@@ -41,9 +46,9 @@ class App:
         self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, *, meter: Meter | None = None, limits: RateLimits | None = None
     ) -> None:
         self._meter = meter or Meter()
-        self._books = books
-        self._settings = settings
-        self._api = ProviderApi(books, dialects, settings, limits)
+        self.books = books
+        self.settings = settings
+        self.api = ProviderApi(books, dialects, settings, limits)
         self._worker: BillingWorker | None = None
         self._management = ManagementMount(books, used=self._token_used, wake=self._wake)
 
@@ -60,23 +65,27 @@ class App:
         if scope["type"] != "http":
             return
         started = time.perf_counter_ns()
-        request = read_request(scope, self._settings.trusted_proxies)
+        request = read_request(scope, self.settings.trusted_proxies)
         if request.path.startswith(PREFIX):
             bind_contextvars(request_id=request.request_id.decode())  # for whatever is logged meanwhile; this task serves one request
             status, size = await self._management(scope, receive, send, request=request)
-            self._finish(request, Response(status, [], b"", failure=request.failure), started, size=size)
+            self.finish(request, Response(status, [], b"", failure=request.failure), started, size=size)
             return
-        response = await self._api.answer(request) if request.path not in _PROBES else await self._probe(request) or await self._api.answer(request)
+        response = await self.api.answer(request) if request.path not in PROBES else await self._probe(request) or await self.api.answer(request)
+        await self.deliver(request, response, started, send)
+
+    async def deliver(self, request: Request, response: Response, started_ns: int, send: Send) -> None:
+        """Send an answer of the provider APIs, count it and log it."""
         headers, size = response.headers, len(response.body)
         if response.status != _NOT_MODIFIED:  # whose length would be that of what is not sent
             headers.append((b"content-length", b"%d" % size))
         headers.append((b"x-request-id", request.request_id))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
-        self._finish(request, response, started, size=size)
+        self.finish(request, response, started_ns, size=size)
 
     def _token_used(self, token_hash: bytes, now_us: int) -> None:
-        self._api.tokens_used[token_hash] = now_us
+        self.api.tokens_used[token_hash] = now_us
 
     def _wake(self) -> None:
         if self._worker is not None:
@@ -96,21 +105,21 @@ class App:
         return Response(200, [*_PLAIN], b'{"status":"ready"}')
 
     def _read_providers(self) -> None:
-        self._books.storage.serving().providers.all()  # on a connection of the thread that this runs in
+        self.books.storage.serving().providers.all()  # on a connection of the thread that this runs in
 
     def refuse_malformed(self, status: int, peer: str) -> bytes:
         """Count and log bytes that are no request, or too large a one; the id for the answer."""
         request = Request(method="", path="", query_string="", token_hash=None, host="", origin="", peer=peer, request_id=new_request_id(), route="malformed")
-        self._finish(request, Response(status, [], b""), time.perf_counter_ns(), size=0)
+        self.finish(request, Response(status, [], b""), time.perf_counter_ns(), size=0)
         return request.request_id
 
-    def _finish(self, request: Request, response: Response, started_ns: int, *, size: int) -> None:
+    def finish(self, request: Request, response: Response, started_ns: int, *, size: int) -> None:
         """Count an answered request, and log it."""
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
         self._meter.request(response.provider or request.provider_id, request.route, response.status, duration_us / 1e6)
         if response.failure:
             self._meter.error(response.failure)
-        if not (self._settings.access_log or response.failure):
+        if not (self.settings.access_log or response.failure):
             return
         fields = {
             "method": request.method,
@@ -124,6 +133,8 @@ class App:
             "peer": request.peer,
             "request_id": request.request_id.decode(),
         }
+        if response.faults:
+            fields["faults"] = response.faults
         if response.failure:
             # The ledger's own trouble is told in its words; what nobody foresaw, with where it happened.
             is_foreseen = isinstance(response.failure, LedgerError)
@@ -134,7 +145,7 @@ class App:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         task = asyncio.create_task(self._write_used())
-        self._worker = BillingWorker(self._books, self._meter, lease_seconds=self._settings.billing_lease_seconds)
+        self._worker = BillingWorker(self.books, self._meter, lease_seconds=self.settings.billing_lease_seconds)
         self._worker.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -151,11 +162,11 @@ class App:
             await asyncio.to_thread(self._flush_used)
 
     def _flush_used(self) -> None:
-        used, self._api.tokens_used = self._api.tokens_used, {}
+        used, self.api.tokens_used = self.api.tokens_used, {}
         if not used:
             return
         try:
-            with self._books.storage.writing() as tx:
+            with self.books.storage.writing() as tx:
                 tx.accounts.tokens_used(dict(used))  # a request that began before may still add to it
         except Exception as error:  # noqa: BLE001 - the server goes on, and tries again with the next use
             _log.warning("the last use of tokens was not written", reason=str(error), tokens=len(used))

@@ -52,6 +52,17 @@ class Response:
     provider: str | None = None
     account_id: int | None = None
     failure: BaseException | None = None
+    faults: str = ""
+    """What a stand-in did to the answer on purpose, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asked, in which dialect, and for whose account; None without a good token."""
+
+    provider: Provider
+    dialect: WireDialect
+    account_id: int | None
 
 
 @dataclass(slots=True)
@@ -96,6 +107,20 @@ class ProviderApi:
             return self._failed(call, ProblemKind.UNAVAILABLE, error)
         except Exception as error:  # noqa: BLE001 - the edge: every mistake becomes a 500 and is logged
             return self._failed(call, ProblemKind.SERVER_ERROR, error)
+
+    async def whose(self, request: Request) -> Caller | None:
+        """Whom a request is for, before it is answered; None in a ledger without providers. LedgerError where it cannot be read."""
+        await self._refresh()
+        directory, token_hash = self._directory, request.token_hash
+        if token_hash is not None:
+            is_good = await self._storage.fetch(self._storage.serving().serving.ask_owner(token_hash, now_us=time.time_ns() // 1000))
+            if not directory.knows(token_hash):
+                await self._wait(partial(directory.learn, token_hash))
+            owner = directory.by_token(token_hash)
+            if is_good is not None and owner is not None:
+                return Caller(owner[0], self._dialects[owner[0].dialect], owner[1])
+        provider = directory.by_host(request.host)
+        return None if provider is None else Caller(provider, self._dialects[provider.dialect], None)
 
     async def _wait(self, work: Callable[[], _T]) -> _T:
         """What a local ledger reads at once; what waits for a network, in a thread."""
@@ -146,7 +171,7 @@ class ProviderApi:
             tag = self._tag(call, dialect, owner[1])
             is_known = tag in if_none_match
         else:
-            served, is_known = await self._read(dialect, token_hash, query, now_us), False
+            served, is_known = await self.read(dialect, token_hash, query, now_us), False
             if served is None:
                 return None
         self.tokens_used[token_hash] = now_us
@@ -158,7 +183,7 @@ class ProviderApi:
         if is_known:
             return _not_modified(dialect, tag, limit)
         if served is None:
-            served = await self._read(dialect, token_hash, query, now_us)
+            served = await self.read(dialect, token_hash, query, now_us)
         return None if served is None else self._render(call, dialect, query, served)
 
     def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem:
@@ -168,7 +193,7 @@ class ProviderApi:
             return self._remembered[dialect.name](method, path, query_string)
         return dialect.parse_request(method=method, path=path, query_string=query_string)
 
-    async def _read(self, dialect: WireDialect, token_hash: bytes, query: Query, now_us: int) -> ServedItems | None:
+    async def read(self, dialect: WireDialect, token_hash: bytes, query: Query, now_us: int) -> ServedItems | None:
         """What the token may see of what is asked for; None without a valid token."""
         serving = self._storage.serving().serving
         if isinstance(query, GetQuery):

@@ -6,21 +6,37 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from faktura.server.acceptor import Acceptor
-from faktura.server.app import App
+from faktura.server.app import Receive, Send
 from faktura.server.crew import Place
 from faktura.server.log import configure_logs
+from faktura.server.meter import Meter
+from faktura.server.request import Scope
 
 HEAD_BYTES_MAX = 32 * 1024
 """Request line and headers together (RFC 6585, 431)."""
 HEAD_SECONDS_MAX = 20
 """How long a head may take, and a body may pause."""
 _SHUTDOWN_SECONDS = 10
+
+
+class Application(Protocol):
+    """What is served: `App`, or what stands around it."""
+
+    @property
+    def meter(self) -> Meter:
+        """What this process has done."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+
+    def refuse_malformed(self, status: int, peer: str) -> bytes:
+        """Count and log bytes that are no request; the id for the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -114,10 +130,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
 
-class _AnnouncingServer(uvicorn.Server):
+class AnnouncingServer(uvicorn.Server):
     """Says when connections are accepted; as one of several workers, takes its share of them, and tells the others what it does."""
 
-    def __init__(self, config: uvicorn.Config, app: App, ready: Callable[[], None], place: Place | None) -> None:
+    def __init__(self, app: Application, ready: Callable[[], None], place: Place | None = None) -> None:
+        config = uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=1024,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
         super().__init__(config)
         self._app = app
         self._ready = ready
@@ -164,22 +192,10 @@ class _AnnouncingServer(uvicorn.Server):
         return BoundedProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def run(app: App, *, listener: socket.socket, ready: Callable[[], None], place: Place | None = None) -> None:
+def run(app: Application, *, listener: socket.socket, ready: Callable[[], None], place: Place | None = None) -> None:
     """Serve until SIGTERM or SIGINT; running requests are finished. `ready` is called once connections are accepted.
 
     `place` is that of a worker among several, who share the listener.
     """
     configure_logs()
-    config = uvicorn.Config(
-        app,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=1024,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    _AnnouncingServer(config, app, ready, place).run(sockets=[listener])
+    AnnouncingServer(app, ready, place).run(sockets=[listener])
