@@ -14,7 +14,7 @@ from tests.database import database_at
 
 from faktura.bootstrap.imports import Report, import_line_items
 from faktura.bootstrap.sources import Source
-from faktura.client import ThrottledError
+from faktura.client import ThrottledError, TimedOutError
 from faktura.config import Settings
 from faktura.documents.line_items import online_retail_layout, with_account
 from faktura.domain.draft import parse_draft
@@ -117,6 +117,26 @@ def test_new_invoices_cost_their_pages(bookkeeper: Bookkeeper, make_provider: Ma
     assert (report.outcomes[Outcome.NEW], report.total, report.known) == (4, 134, 134)
     assert report.requests == (2 if dialect == "vpsbg" else 2 + 4)
     assert served_forms(bookkeeper.ledger, "mine") == served_forms(provider.ledger, dialect)
+
+
+@EVERY
+def test_a_pull_that_was_broken_off_goes_on(bookkeeper: Bookkeeper, make_provider: MakeProvider, dialect: str) -> None:
+    """The newest page is known and unchanged, and yet most are missing: the counts tell, and the rest is read."""
+    provider = make_provider(dialect)
+    provider.pay(*provider.issue(230))
+    source = source_of(bookkeeper, provider)
+
+    class Enough(Heard):
+        def moved(self, *_: object) -> None:
+            raise TimedOutError("the line went dead")
+
+    broken = bookkeeper.pull(source, provider.token, heard=Enough())
+    assert (str(broken.failure), broken.known, broken.total) == ("the line went dead", 30 if dialect == "vpsbg" else 100, 230)
+    assert not broken.is_complete
+    report = bookkeeper.pull(source, provider.token)
+    assert (report.failure, report.known, report.total, report.is_calm) == (None, 230, 230, True)
+    assert served_forms(bookkeeper.ledger, "mine") == served_forms(provider.ledger, dialect)
+    bookkeeper.check()
 
 
 def test_a_payment_on_an_old_invoice_is_seen(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
