@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -507,3 +509,35 @@ def test_head_tells_of_the_get(stand_in: StandIn, dialect: str, fault: str) -> N
     got, told = ask("GET"), ask("HEAD")
     assert told.body == b""
     assert (told.status, told.lasting()[1]) == (got.status, got.lasting()[1])
+
+
+def test_all_at_once(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    """Clients of both providers at the same time, all faults, many seeds: nobody sees anything but what is documented, and what is told of it is true."""
+
+    def client(dialect: str) -> list[str]:
+        wrong = []
+        for place in range(12):
+            target = (LIST, SECOND[dialect], f"{LIST}?page=3", f"{LIST}/{place}", f"{LIST}?query=2&page=2")[place % 5]
+            try:
+                reply = stand_in.get(target, dialect)
+            except (http.client.HTTPException, ConnectionError):
+                continue
+            expected = {200, 429, 500, 502, 503} | ({404} if target not in {LIST, SECOND[dialect]} else set())
+            if reply.status not in expected or reply.header("x-request-id") is None:
+                wrong.append(f"{target}: {reply}")
+        return wrong
+
+    for seed in range(25):
+        stand_in.plan("all=0.2", seed=seed, delay_seconds=0.001)
+        with ThreadPoolExecutor(6) as threads:
+            assert [wrong for found in threads.map(client, [*SIZES] * 3) for wrong in found] == []
+        stand_in.faulty.plan = FaultPlan()
+        for dialect in SIZES:
+            ids = {item["id"] for item in stand_in.walk(dialect)}
+            changed, vanished, added = (stand_in.ids(found, dialect) for found in (stand_in.faulty.changed, stand_in.faulty.vanished, stand_in.faulty.added))
+            assert not changed & vanished
+            assert changed <= ids
+            assert not vanished & ids
+            assert added <= ids | vanished
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert list(verify(stand_in.ledger.books)) == []
