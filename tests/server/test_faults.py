@@ -27,8 +27,6 @@ from faktura.ledger.verification import verify
 from faktura.server.fault_plan import DEFAULT_RATE, FaultKind, FaultPlan, parse_rates
 from faktura.server.faults import Affected, FaultyApp
 
-pytestmark = pytest.mark.only("sqlite")  # the stand-in's ledger is a file
-SIZES = {"vpsbg": 75, "checkdomain": 35}
 EACH = pytest.mark.parametrize("dialect", list(SIZES))
 LIST = "/v1/invoices"
 SECOND = {"vpsbg": f"{LIST}?page=2", "checkdomain": f"{LIST}?page=2&limit=10"}
@@ -509,6 +507,32 @@ def test_head_tells_of_the_get(stand_in: StandIn, dialect: str, fault: str) -> N
     got, told = ask("GET"), ask("HEAD")
     assert told.body == b""
     assert (told.status, told.lasting()[1]) == (got.status, got.lasting()[1])
+
+
+@EACH
+def test_limits_are_told_in_faults_too(tmp_path: Path, dialect: str) -> None:
+    """An answer that is wrong counts and tells the limit as a right one does; what vanished is refused byte by byte as what never was."""
+    with open_ledger(tmp_path / "ledger.db") as ledger:
+        provider = ledger.provider(dialect, rate_limit=50, rate_window_seconds=600, public_url="https://api.example.eu")
+        ledger.account(dialect)
+        items = {"data": vpsbg_items(2)} if dialect == "vpsbg" else {"_embedded": {"invoices": checkdomain_items(2)}}
+        record_answer(ledger.books, DIALECTS[dialect], provider, "demo", items)
+        with standing_in(ledger.books) as (url, faulty):
+            site = Site(url, {dialect: ledger.token(dialect)})
+            good = site.get(LIST, dialect)
+            faulty.plan = FaultPlan(rates=parse_rates(["500=1"]))
+            own = next(reply for _ in range(40) if (reply := site.get(LIST, dialect)).status == 500)
+            assert {name for name, _ in own.headers} == {name for name, _ in good.headers} - {"etag"} - ({"vary"} if dialect == "vpsbg" else set())
+            assert own.header("x-ratelimit-limit") == "50"
+            assert int(own.header("x-ratelimit-remaining") or 0) < int(good.header("x-ratelimit-remaining") or 0)
+            faulty.plan = FaultPlan(rates=parse_rates(["429=1"]))
+            assert site.get(LIST, dialect).header("x-ratelimit-limit") == "50"
+            faulty.plan = FaultPlan(rates=parse_rates(["vanish=1"]))
+            page = [site.get(LIST, dialect) for _ in range(3)][-1]
+            assert items_of(page.json()) == []
+            assert [name for name, _ in page.headers] == [name for name, _ in good.headers]
+            assert (b"https://api.example.eu/v1/invoices?page=1" in page.body) == (dialect == "vpsbg")
+            assert site.get(f"{LIST}/1", dialect).lasting() == site.get(f"{LIST}/9", dialect).lasting()
 
 
 def test_all_at_once(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
