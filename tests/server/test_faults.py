@@ -27,6 +27,7 @@ from faktura.ledger.verification import verify
 from faktura.server.fault_plan import DEFAULT_RATE, FaultKind, FaultPlan, parse_rates
 from faktura.server.faults import Affected, FaultyApp
 
+SIZES = {"vpsbg": 75, "checkdomain": 35}
 EACH = pytest.mark.parametrize("dialect", list(SIZES))
 LIST = "/v1/invoices"
 SECOND = {"vpsbg": f"{LIST}?page=2", "checkdomain": f"{LIST}?page=2&limit=10"}
