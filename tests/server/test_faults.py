@@ -533,7 +533,8 @@ def test_limits_are_told_in_faults_too(tmp_path: Path, dialect: str) -> None:
             assert items_of(page.json()) == []
             assert [name for name, _ in page.headers] == [name for name, _ in good.headers]
             assert (b"https://api.example.eu/v1/invoices?page=1" in page.body) == (dialect == "vpsbg")
-            assert site.get(f"{LIST}/1", dialect).lasting() == site.get(f"{LIST}/9", dialect).lasting()
+            gone, never = (site.get(f"{LIST}/{wire_id}", dialect).lasting() for wire_id in (1, 9))
+            assert (*gone[:2], gone[2].replace(b"/1 ", b"/9 ")) == never
 
 
 def test_all_at_once(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
