@@ -135,7 +135,7 @@ def test_faults_from_the_command_line(tmp_path: Path) -> None:
         (["--fault", "cut=2"], "from 0 to 1"),
         (["--fault", "cut="], "from 0 to 1"),
         (["--fault-delay", "-1"], "--fault-delay"),
-        (["--fault-delay", "nan"], "seconds"),
+        (["--fault-delay", "nan"], "delay"),
     ],
 )
 def test_a_fault_that_is_none_is_refused(tmp_path: Path, options: list[str], said: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -25,7 +27,6 @@ from faktura.ledger.verification import verify
 from faktura.server.fault_plan import DEFAULT_RATE, FaultKind, FaultPlan, parse_rates
 from faktura.server.faults import Affected, FaultyApp
 
-pytestmark = pytest.mark.only("sqlite")  # the stand-in's ledger is a file
 SIZES = {"vpsbg": 75, "checkdomain": 35}
 EACH = pytest.mark.parametrize("dialect", list(SIZES))
 LIST = "/v1/invoices"
@@ -507,3 +508,62 @@ def test_head_tells_of_the_get(stand_in: StandIn, dialect: str, fault: str) -> N
     got, told = ask("GET"), ask("HEAD")
     assert told.body == b""
     assert (told.status, told.lasting()[1]) == (got.status, got.lasting()[1])
+
+
+@EACH
+def test_limits_are_told_in_faults_too(tmp_path: Path, dialect: str) -> None:
+    """An answer that is wrong counts and tells the limit as a right one does; what vanished is refused byte by byte as what never was."""
+    with open_ledger(tmp_path / "ledger.db") as ledger:
+        provider = ledger.provider(dialect, rate_limit=50, rate_window_seconds=600, public_url="https://api.example.eu")
+        ledger.account(dialect)
+        items = {"data": vpsbg_items(2)} if dialect == "vpsbg" else {"_embedded": {"invoices": checkdomain_items(2)}}
+        record_answer(ledger.books, DIALECTS[dialect], provider, "demo", items)
+        with standing_in(ledger.books) as (url, faulty):
+            site = Site(url, {dialect: ledger.token(dialect)})
+            good = site.get(LIST, dialect)
+            faulty.plan = FaultPlan(rates=parse_rates(["500=1"]))
+            own = next(reply for _ in range(40) if (reply := site.get(LIST, dialect)).status == 500)
+            assert {name for name, _ in own.headers} == {name for name, _ in good.headers} - {"etag"} - ({"vary"} if dialect == "vpsbg" else set())
+            assert own.header("x-ratelimit-limit") == "50"
+            assert int(own.header("x-ratelimit-remaining") or 0) < int(good.header("x-ratelimit-remaining") or 0)
+            faulty.plan = FaultPlan(rates=parse_rates(["429=1"]))
+            assert site.get(LIST, dialect).header("x-ratelimit-limit") == "50"
+            faulty.plan = FaultPlan(rates=parse_rates(["vanish=1"]))
+            page = [site.get(LIST, dialect) for _ in range(3)][-1]
+            assert items_of(page.json()) == []
+            assert [name for name, _ in page.headers] == [name for name, _ in good.headers]
+            assert (b"https://api.example.eu/v1/invoices?page=1" in page.body) == (dialect == "vpsbg")
+            gone, never = (site.get(f"{LIST}/{wire_id}", dialect).lasting() for wire_id in (1, 9))
+            assert (*gone[:2], gone[2].replace(b"/1 ", b"/9 ")) == never
+
+
+def test_all_at_once(stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    """Clients of both providers at the same time, all faults, many seeds: nobody sees anything but what is documented, and what is told of it is true."""
+
+    def client(dialect: str) -> list[str]:
+        wrong = []
+        for place in range(12):
+            target = (LIST, SECOND[dialect], f"{LIST}?page=3", f"{LIST}/{place}", f"{LIST}?query=2&page=2")[place % 5]
+            try:
+                reply = stand_in.get(target, dialect)
+            except (http.client.HTTPException, ConnectionError):
+                continue
+            expected = {200, 429, 500, 502, 503} | ({404} if target not in {LIST, SECOND[dialect]} else set())
+            if reply.status not in expected or reply.header("x-request-id") is None:
+                wrong.append(f"{target}: {reply}")
+        return wrong
+
+    for seed in range(25):
+        stand_in.plan("all=0.2", seed=seed, delay_seconds=0.001)
+        with ThreadPoolExecutor(6) as threads:
+            assert [wrong for found in threads.map(client, [*SIZES] * 3) for wrong in found] == []
+        stand_in.faulty.plan = FaultPlan()
+        for dialect in SIZES:
+            ids = {item["id"] for item in stand_in.walk(dialect)}
+            changed, vanished, added = (stand_in.ids(found, dialect) for found in (stand_in.faulty.changed, stand_in.faulty.vanished, stand_in.faulty.added))
+            assert not changed & vanished
+            assert changed <= ids
+            assert not vanished & ids
+            assert added <= ids | vanished
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert list(verify(stand_in.ledger.books)) == []

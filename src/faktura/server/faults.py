@@ -41,6 +41,8 @@ _log = structlog.get_logger()
 
 
 class _Id(msgspec.Struct):
+    """What both APIs call a document."""
+
     id: int
 
 
@@ -203,7 +205,19 @@ class FaultyApp:
         if told and told.differs:
             request.if_none_match = b""  # the ledger's tags do not tell of what is only on the wire
         response = await self._app.api.answer(request)
-        if response.status == HTTPStatus.OK and told and told.differs:
+        if response.status != HTTPStatus.OK:
+            return response
+        try:
+            return await self._spoil(call, response, tags)
+        except LedgerError as error:
+            refused = _refused(call, response, Problem(kind=ProblemKind.UNAVAILABLE))
+            refused.failure = error
+            return refused
+
+    async def _spoil(self, call: _Call, response: Response, tags: bytes) -> Response:
+        """A good answer as it is told; then what goes wrong with it."""
+        told = call.told
+        if told and told.differs:
             response = await self._rewrite(call, told, response, tags)
         if response.status != HTTPStatus.OK or FaultKind.CUT in call.befalls:
             return response
@@ -284,9 +298,8 @@ class FaultyApp:
             body = _as_told(call, told, query.wire_id, response.body)
         if isinstance(body, Problem):
             return _refused(call, response, body)
-        headers = [header for header in response.headers if header[0] != _TAG]
         tag = b'"%b"' % blake2b(body, digest_size=12).hexdigest().encode()
-        headers.append((_TAG, tag))
+        headers = [(name, tag if name == _TAG else value) for name, value in response.headers]
         if tags == b"*" or tag in tags:
             return _with(response, [header for header in headers if header[0] != b"content-type"], b"", status=HTTPStatus.NOT_MODIFIED)
         return _with(response, headers, body)
@@ -294,7 +307,8 @@ class FaultyApp:
     async def _page(self, call: _Call, told: _Told, query: ListQuery) -> tuple[int, list[bytes]]:
         """Exact total and documents of a page. Where any vanished, the others close up: all are looked at."""
         dialect, token_hash, now_us = call.caller.dialect, call.request.token_hash or b"", time.time_ns() // 1000
-        asked = ListQuery(page=1, limit=_EVERYTHING, search=query.search) if told.vanished else query
+        vanished = frozenset(told.vanished)  # more may while this one waits
+        asked = ListQuery(page=1, limit=_EVERYTHING, search=query.search) if vanished else query
         served = await self._app.api.read(dialect, token_hash, asked, now_us)
         if served is None:  # the token is no longer good
             return 0, []
@@ -302,8 +316,8 @@ class FaultyApp:
             (msgspec.json.decode(raw, type=_Id).id, bytes(raw)) for raw in msgspec.json.decode(b"[%b]" % (served.items or b""), type=list[msgspec.Raw])
         ]
         total = served.total
-        if told.vanished:
-            documents = [document for document in documents if document[0] not in told.vanished]
+        if vanished:
+            documents = [document for document in documents if document[0] not in vanished]
             total, first = len(documents), (query.page - 1) * query.limit
             documents = documents[first : first + query.limit]
         return total, [_as_told(call, told, wire_id, body) for wire_id, body in documents]
