@@ -51,7 +51,8 @@ def read_datev_settings(file: Path) -> DatevSettings:
 
 def export_file(books: Books, wanted: Wanted, shape: Shape, file: Path, *, database: DatabaseUrl) -> Exported:
     """Write a file. It takes its name when it is whole; until then, and where it cannot be written, what had that name stays."""
-    _check_target(file, database)
+    with files.disk(f"{file} was not written"):
+        _check_target(file, database)
     with files.disk(f"{file} was not written"), files.workshop(file) as aside:
         made = aside / "made"
         with growing(shape, made, wanted) as writer:
@@ -91,8 +92,9 @@ def export_month(books: Books, wanted: Wanted, folder: Path, month: str, *, date
         message = f"{batch} is of an earlier export and would not be replaced: say --datev-settings, or take it away"
         raise ConflictError(message)
     names = (*shapes, "summary.json")
-    for name in names:
-        _check_target(target / name, database)
+    with files.disk(f"{target} was not written"):
+        for name in names:
+            _check_target(target / name, database)
     sums = {item: Sums((item,)) for item in SUMMED}
     with files.disk(f"{target} was not written"), _folder(target), files.workshop(target / "summary.json") as aside:
         with ExitStack() as stack:

@@ -83,7 +83,7 @@ def export_command(
             raise SettingError("name a format and a file (--as csv -o FILE), or a month and a folder (--month 2026-10 --folder DIR)")
         datev = None if datev_settings is None else read_datev_settings(datev_settings)
         done = _export(wanted, Shape(form=form, lines=lines, excel=excel, datev=datev), file)
-    tell_left_out(done.left_out, verb="exported")
+    tell_left_out(done.left_out)
     if done.fault_count:
         for fault in done.faults:
             typer.echo(f"faktura: {harmless(str(fault))}", err=True)

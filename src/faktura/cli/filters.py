@@ -70,12 +70,12 @@ def month_days(text: str) -> tuple[date, date]:
     return first, first.replace(day=monthrange(first.year, first.month)[1])
 
 
-def tell_left_out(left_out: LeftOut, *, verb: str) -> None:
-    """Say on standard error what nobody asked for by name."""
+def tell_left_out(left_out: LeftOut) -> None:
+    """Say on standard error what was left out, because nobody asked for it by name."""
     if left_out.pro_formas:
-        typer.echo(f"{left_out.pro_formas} pro-formas are not {verb}, since they are no invoices; --type 325 asks for them.", err=True)
+        typer.echo(f"Left out: pro-formas ({left_out.pro_formas}), which are no invoices; --type 325 asks for them.", err=True)
     if left_out.of_test_providers:
-        typer.echo(f"{left_out.of_test_providers} documents of test providers are not {verb}; --provider asks for them.", err=True)
+        typer.echo(f"Left out: documents of test providers ({left_out.of_test_providers}); --provider asks for them.", err=True)
 
 
 def print_sums(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

@@ -143,7 +143,7 @@ def _show_sums(wanted: Wanted, names: list[str], *, as_json: bool) -> None:
             print_json(row)
     else:
         print_sums([column.value for column in sums.columns], rows)
-    tell_left_out(left_out, verb="added up")
+    tell_left_out(left_out)
 
 
 def _row(item: DocumentHead) -> list[object]:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from faktura.documents.datev_settings import COLUMN_COUNTS, DatevSettings, Direction, is_datev_text, rate_key
 from faktura.domain.calendar import to_datetime
 from faktura.domain.errors import Fault, fault
-from faktura.domain.invoice import Invoice, Origin
+from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import VatBreakdown, VatCategory, vat_of_gross, vat_of_net
 from faktura.ledger.listing_query import DocumentHead
 
@@ -126,6 +126,8 @@ def _head_faults(head: DocumentHead, settings: DatevSettings) -> list[Fault]:
     invoice, faults = head.invoice, []
     if invoice.type_code is None:
         faults.append(_refused(head, "type", "is of a type that nobody here knows"))
+    if invoice.type_code is TypeCode.PRO_FORMA:
+        faults.append(_refused(head, "type", "is a pro-forma: there is nothing to book"))
     if not settings.fiscal_year_begin <= invoice.issue_date <= settings.fiscal_year_end:
         faults.append(_refused(head, "date", f"is of {invoice.issue_date}, outside the fiscal year from {settings.fiscal_year_begin}"))
     if invoice.currency != settings.currency:
