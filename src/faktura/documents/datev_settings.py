@@ -151,10 +151,11 @@ def _label(given: Mapping[str, object], faults: list[Fault]) -> str:
 def _account(value: object, path: str, length: int, faults: list[Fault], *, kind: str | None = None) -> str | None:
     if value is None:
         return None
-    digits = length + ((kind or path) in {"creditor_account", "debtor_account"})
+    is_personal = (kind or path) in {"creditor_account", "debtor_account"}
+    digits = length + is_personal
     text = f"{value:0{digits}d}" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else value
-    if not isinstance(text, str) or not re.fullmatch(rf"\d{{{digits}}}", text, re.ASCII):
-        faults.append(fault("value", path, f"must be an account of {digits} digits"))
+    if not isinstance(text, str) or not re.fullmatch(rf"\d{{{digits}}}", text, re.ASCII) or (is_personal and text.startswith("0")):
+        faults.append(fault("value", path, f"must be {'a personal' if is_personal else 'an'} account of {digits} digits"))
         return None
     return text
 
