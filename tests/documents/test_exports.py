@@ -313,7 +313,7 @@ def test_a_shape_must_be_known_to_its_format() -> None:
     """Options that a format does not have are refused, and DATEV needs its settings."""
     for wrong in ({"form": Form.JSONL, "lines": True}, {"form": Form.XLSX, "excel": True}, {"form": Form.DATEV}, {"form": Form.CSV, "datev": settings()}):
         with pytest.raises(SettingError):
-            Shape(**wrong)  # type: ignore[arg-type]
+            Shape(**wrong)
 
 
 def test_what_writes_spreadsheets_loads_where_it_is_used() -> None:

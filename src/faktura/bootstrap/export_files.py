@@ -54,6 +54,11 @@ class Shape:
         """Of the table."""
         return LINE_COLUMNS if self.lines else DOCUMENT_COLUMNS
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it needs documents with their lines, VAT breakdown and payments."""
+        return self.lines or self.form in {Form.JSONL, Form.DATEV}
+
     def rows(self, head: DocumentHead) -> Iterator[tuple[Cell, ...]]:
         """What a document adds to the table."""
         if self.lines:

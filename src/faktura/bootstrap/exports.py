@@ -56,7 +56,7 @@ def export_file(books: Books, wanted: Wanted, shape: Shape, file: Path, *, datab
     with files.disk(f"{file} was not written"), files.workshop(file) as aside:
         made = aside / "made"
         with growing(shape, made, wanted) as writer:
-            done = _fill(books, wanted, [writer])
+            done = _fill(books, wanted, [writer], is_whole=shape.is_whole)
         _publish([(made, file)])
     return done
 
@@ -67,7 +67,7 @@ def export_stream(books: Books, wanted: Wanted, shape: Shape, out: BinaryIO) -> 
         message = f"{shape.form} goes to a file, not to standard output"
         raise SettingError(message)
     try:
-        done = _fill(books, wanted, [Streamed(shape, out)])
+        done = _fill(books, wanted, [Streamed(shape, out)], is_whole=shape.is_whole)
         out.flush()
     except BrokenPipeError:
         raise
@@ -99,7 +99,7 @@ def export_month(books: Books, wanted: Wanted, folder: Path, month: str, *, date
     with files.disk(f"{target} was not written"), _folder(target), files.workshop(target / "summary.json") as aside:
         with ExitStack() as stack:
             writers = [stack.enter_context(growing(shape, aside / name, wanted)) for name, shape in shapes.items()]
-            done = _fill(books, wanted, writers, sums.values())
+            done = _fill(books, wanted, writers, is_whole=True, sums=sums.values())
         written = {name: {"bytes": (aside / name).stat().st_size, "sha256": files.sha256(aside / name)} for name in shapes}
         summary = _summary(done, sums) | {"files": written}
         (aside / "summary.json").write_bytes(msgspec.json.format(json_line({"month": month} | summary)) + b"\n")
@@ -116,10 +116,10 @@ def _summary(done: Exported, sums: dict[SumField, Sums]) -> dict[str, object]:
     }
 
 
-def _fill(books: Books, wanted: Wanted, writers: Sequence[Growing], sums: Iterable[Sums] = ()) -> Exported:
+def _fill(books: Books, wanted: Wanted, writers: Sequence[Growing], *, is_whole: bool, sums: Iterable[Sums] = ()) -> Exported:
     """One pass over the documents, for all that is made of them."""
     done = Exported()
-    with closing(chosen_documents(books, wanted, left_out=done.left_out, is_whole=True)) as found:
+    with closing(chosen_documents(books, wanted, left_out=done.left_out, is_whole=is_whole)) as found:
         for head in found:
             done.document_count += 1
             for item in sums:
