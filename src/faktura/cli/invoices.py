@@ -11,21 +11,38 @@ from typing import Annotated
 
 import typer
 
-from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, day, moment, print_json, print_table, shown
+from faktura.cli.filters import (
+    From,
+    InCurrency,
+    InMonth,
+    InState,
+    IsOpen,
+    OfAccount,
+    OfNumber,
+    OfOrder,
+    OfProvider,
+    OfType,
+    Sort,
+    SumBy,
+    To,
+    document_filter,
+    print_sums,
+    tell_left_out,
+)
+from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, moment, print_json, print_table, shown
 from faktura.documents import strict_json
 from faktura.documents.invoice_json import invoice_body, invoice_head
+from faktura.documents.sum_table import sum_json
 from faktura.domain.calendar import legal_date, parse_date
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import InputError, SettingError
-from faktura.domain.invoice import TypeCode
 from faktura.domain.money import canonical, parse_decimal
-from faktura.domain.state import State
 from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.commands import credit, issue
-from faktura.ledger.listing_query import DocumentFilter, DocumentHead, list_invoices
+from faktura.ledger.exporting import LeftOut, SumField, Wanted, sum_documents
+from faktura.ledger.listing_query import DocumentHead, list_invoices
 from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.queries import Statement, get_invoice
-from faktura.ledger.selection import DocumentSort
 
 invoices = typer.Typer(no_args_is_help=True, help="Invoices, pro-formas, credit and debit notes.")
 
@@ -55,29 +72,47 @@ def invoice_issue(
 
 @invoices.command("list")
 def invoice_list(
-    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only of accounts with this reference.")] = None,
-    number: Annotated[str | None, typer.Option(help="Only this number, in any case.")] = None,
-    is_open: Annotated[bool, typer.Option("--open", help="Only with an amount known to be due.")] = False,
-    type_code: Annotated[list[int] | None, typer.Option("--type", help="Only of this type, such as 380 or 381; repeatable.")] = None,
-    state: Annotated[State | None, typer.Option(help="Only in this state.")] = None,
-    issued_from: Annotated[str | None, typer.Option("--from", help="Only issued on this date or later.")] = None,
-    issued_to: Annotated[str | None, typer.Option("--to", help="Only issued on this date or earlier.")] = None,
-    order_id: Annotated[int | None, typer.Option(min=1, max=ID_MAX, help="Only what bills this order.")] = None,
-    sort: Annotated[DocumentSort | None, typer.Option(help="By what, a minus is descending; default: by creation, newest first.")] = None,
+    provider: OfProvider = None,
+    account: OfAccount = None,
+    number: OfNumber = None,
+    is_open: IsOpen = False,
+    type_code: OfType = None,
+    state: InState = None,
+    currency: InCurrency = None,
+    month: InMonth = None,
+    issued_from: From = None,
+    issued_to: To = None,
+    order_id: OfOrder = None,
+    sort: Sort = None,
     as_of: AsOf = None,
     on: On = None,
     limit: Annotated[int | None, typer.Option(min=1, help=f"At most so many; default {LIST_LIMIT}, with --json all.")] = None,
+    sum_by: SumBy = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """List documents of all providers, newest first. --json prints a document a line.
 
-    Example: faktura invoice list --provider vps --open --type 380 --from 2024-01-01 --to 2024-03-31
+    --sum adds them up instead, by provider, account, month, currency, state or type, several separated by commas: credit notes
+    negative, each currency on its own, the unknown beside. Pro-formas and test providers are left out unless --type or --provider names them.
+
+    Example: faktura invoice list --provider vps --open --type 380 --from 2024-01-01 --to 2024-03-31; faktura invoice list --sum provider,month
     """
-    filters = DocumentFilter(
-        number=number, type_codes=_type_codes(type_code), state=state, issued_from=day(issued_from), issued_to=day(issued_to), order_id=order_id
+    filters = document_filter(
+        number=number,
+        type_code=type_code,
+        state=state,
+        currency=currency,
+        month=month,
+        issued_from=issued_from,
+        issued_to=issued_to,
+        order_id=order_id,
     )
     when = moment(as_of, on)
+    if sum_by:
+        if limit is not None or sort is not None:
+            raise SettingError("--sum adds up everything that is asked for: leave --limit and --sort out")
+        _show_sums(Wanted(provider=provider, account=account, filters=filters, is_open=is_open, sort=None, moment=when), sum_by, as_json=as_json)
+        return
     count = min(limit or (ID_MAX if as_json else LIST_LIMIT), ID_MAX)
     with books() as opened, ExitStack() as stack:
         listed = list_invoices(opened, provider=provider, account=account, filters=filters, is_open=is_open, sort=sort, moment=when, limit=count)
@@ -93,6 +128,24 @@ def invoice_list(
             typer.echo(f"The {'newest' if sort is None else 'first'} {LIST_LIMIT}; --limit shows more.", err=True)
 
 
+def _show_sums(wanted: Wanted, names: list[str], *, as_json: bool) -> None:
+    try:
+        by = [SumField(name.strip()) for text in names for name in text.split(",")]
+    except ValueError as error:
+        message = f"--sum {','.join(names)!r} must name {', '.join(SumField)}"
+        raise SettingError(message) from error
+    left_out = LeftOut()
+    with books() as opened:
+        sums = sum_documents(opened, wanted, by=by, left_out=left_out)
+    rows = sum_json(sums)
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_sums([column.value for column in sums.columns], rows)
+    tell_left_out(left_out)
+
+
 def _row(item: DocumentHead) -> list[object]:
     return [
         item.invoice.id,
@@ -104,14 +157,6 @@ def _row(item: DocumentHead) -> list[object]:
         shown(item.invoice.total_with_vat_minor, item.invoice.currency),
         shown(item.standing.due_minor, item.invoice.currency),
     ]
-
-
-def _type_codes(codes: list[int] | None) -> tuple[TypeCode, ...]:
-    try:
-        return tuple(TypeCode(code) for code in codes or ())
-    except ValueError as error:
-        message = f"--type must be one of {', '.join(f'{code.value} ({code.label})' for code in TypeCode)}"
-        raise SettingError(message) from error
 
 
 @invoices.command("show")

@@ -9,6 +9,7 @@ from datetime import date
 from faktura.domain.errors import InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.moment import NOW, Moment
+from faktura.domain.money import Currency
 from faktura.domain.payment import Standing
 from faktura.domain.provider import Provider
 from faktura.domain.state import State, state_of
@@ -37,11 +38,12 @@ class DocumentFilter:
     """The last day."""
     order_id: int | None = None
     """Billed by the document or by one of its lines."""
+    currency: Currency | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentHead:
-    """A document in a list: `invoice` without its lines and VAT breakdown, `standing` without the single payments."""
+    """A document in a list: `invoice` without its lines and VAT breakdown, `standing` without the single payments, unless all was asked for."""
 
     invoice: Invoice
     standing: Standing
@@ -115,10 +117,11 @@ def list_invoices(
     sort: DocumentSort | None = None,
     moment: Moment = NOW,
     limit: int = 2**53,
+    is_whole: bool = False,
 ) -> Generator[DocumentHead]:
     """Documents of all providers and accounts, by creation and newest first unless sorted otherwise; memory does not grow with the ledger.
 
-    `is_open` asks for an amount known to be due and owed. NotFoundError for a provider or account that is not there.
+    `is_open` asks for an amount known to be due and owed, `is_whole` for lines, VAT breakdown and payments too. NotFoundError for a provider or account that is not there.
     Close the iterator, or read it to its end.
     """
     with books.storage.reading() as tx:
@@ -134,7 +137,7 @@ def list_invoices(
             head = examine(tx, found, owner, filters, moment=moment, today=moment.today(now_us, owner.zone))
             if head is None or (is_open and not _is_open(head)):
                 continue
-            yield head
+            yield _whole(tx, head, owner, moment) if is_whole else head
             limit -= 1
             if not limit:
                 return
@@ -145,6 +148,7 @@ def select(filters: DocumentFilter, *, sort: DocumentSort | None, moment: Moment
     return Selection(
         account_id=filters.account_id,
         number_folded=None if filters.number is None else filters.number.casefold(),
+        currency=None if filters.currency is None else filters.currency.code,
         type_codes=tuple(dict.fromkeys(filters.type_codes)),
         issued_from=filters.issued_from,
         issued_to=filters.issued_to,
@@ -194,6 +198,13 @@ def _place(tx: Transaction, owner: Provider, filters: DocumentFilter, after: int
     if place is None or filters.account_id not in {None, place.account_id}:
         raise InvalidDocumentError([fault("cursor", "cursor", "names no document of this list: read it from its beginning")])
     return place
+
+
+def _whole(tx: Transaction, head: DocumentHead, provider: Provider, moment: Moment) -> DocumentHead:
+    invoice = tx.invoices.get(head.invoice.account_id, head.invoice.id, moment)
+    if invoice is None:
+        raise AssertionError("the list has just shown it")
+    return replace(head, invoice=invoice, standing=current_standing(tx, invoice, provider, moment))
 
 
 def _is_open(head: DocumentHead) -> bool:

@@ -53,6 +53,7 @@ class Selection:
     account: str | None = None
     number: str | None = None
     number_folded: str | None = None
+    currency: str | None = None
     type_codes: tuple[TypeCode, ...] = ()
     issued_from: date | None = None
     issued_to: date | None = None

@@ -30,5 +30,5 @@ class Driver(Protocol):
     def assemble(self, names: Iterable[str], **parameters: object) -> Iterable[Row]:
         """Run the statement that these named fragments make together, where its rows are few."""
 
-    def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
-        """Run a statement whose rows may be more than memory should hold; other statements may run meanwhile."""
+    def stream(self, *names: str, **parameters: object) -> Iterable[Row]:
+        """Run a statement, or what these fragments make together, whose rows may be more than memory should hold; other statements may run meanwhile."""

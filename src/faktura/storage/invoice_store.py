@@ -26,6 +26,9 @@ from faktura.storage.document_rows import (
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import flat_row, moment_row, to_allowance_charge, to_date, to_invoice, to_line, to_vat_breakdown
 
+_PAGE_MAX = 10_000
+"""A longer list is read as it goes, and not held."""
+
 
 class InvoiceRows:
     """See `faktura.ledger.ports.InvoiceStore`."""
@@ -138,7 +141,8 @@ class InvoiceRows:
     def overview(self, selection: Selection) -> Iterator[Overview]:
         """Documents of accounts as an operator selects them, without their lines, as they were known at the selection's moment."""
         fragments, given = _selected(selection)
-        for row in self._driver.assemble(fragments, **given):
+        rows = self._driver.assemble(fragments, **given) if selection.limit <= _PAGE_MAX else self._driver.stream(*fragments, **given)
+        for row in rows:
             yield Overview(
                 invoice=to_invoice(self._enriched(row, selection.moment), lines=(), allowances_charges=(), vat_breakdown=()),
                 provider=row["provider_name"],
@@ -203,7 +207,7 @@ def _selected(selection: Selection) -> tuple[list[str], dict[str, object]]:
     """The fragments of a selection's statement, and their parameters. A value decides which fragments there are, never what they say."""
     given: dict[str, object] = {"limit": selection.limit}
     fragments = ["overview"]
-    for name, value in (("provider", selection.provider), ("account", selection.account), ("number", selection.number)):
+    for name, value in (("provider", selection.provider), ("account", selection.account), ("number", selection.number), ("currency", selection.currency)):
         if value is not None:
             fragments.append(f"overview_{name}")
             given[name] = value

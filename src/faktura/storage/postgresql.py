@@ -175,10 +175,10 @@ class _Session:
         with _told(self._connection):
             return self._connection.execute(text, parameters, binary=True).fetchall()
 
-    def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
+    def stream(self, *names: str, **parameters: object) -> Iterable[Row]:
         with _told(self._connection), self._connection.cursor(name=f"ledger_{next(_CURSORS)}") as cursor:
             cursor.itersize = _BATCH
-            cursor.execute(_statement(self._statements[name]), parameters, binary=True)
+            cursor.execute(_statement("\n".join(self._statements[name] for name in names)), parameters, binary=True)
             yield from cursor
 
 
@@ -224,8 +224,8 @@ class _Served:
     def assemble(self, names: Iterable[str], **_: object) -> Iterable[Row]:
         raise TypeError(", ".join(names))
 
-    def stream(self, name: str, /, **_: object) -> Iterable[Row]:
-        raise TypeError(name)
+    def stream(self, *names: str, **_: object) -> Iterable[Row]:
+        raise TypeError(", ".join(names))
 
 
 class _Writing:

@@ -104,8 +104,8 @@ class _Session:
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
 
-    def stream(self, name: str, /, **parameters: object) -> Iterable[Row]:
-        return self._connection.execute(self._statements[name], parameters)
+    def stream(self, *names: str, **parameters: object) -> Iterable[Row]:
+        return self.assemble(names, **parameters)
 
 
 class _LoopTurn:

@@ -799,6 +799,9 @@ AND a.reference = :account
 -- name: overview_number
 AND i.number = :number
 
+-- name: overview_currency
+AND i.currency = :currency
+
 -- name: overview_open
 AND l.due_minor > 0 AND i.type_code <> 325
 
