@@ -195,7 +195,11 @@ def test_a_limit_that_is_used_up(books: Site, dialect: str) -> None:
 def test_a_limit_that_ends_soon_is_waited_for(books: Site, dialect: str) -> None:
     """More pages than a short window allows come nevertheless: the client waits as it is told."""
     with client_of(books, f"{dialect}-brief", attempts_max=10) as client:
-        ids = [invoice.id for invoice in client.invoices.list()] if dialect == "vpsbg" else [i.id for page in client.invoices.pages(limit=60) for i in page.invoices]
+        ids = (
+            [invoice.id for invoice in client.invoices.list()]
+            if dialect == "vpsbg"
+            else [i.id for page in client.invoices.pages(limit=60) for i in page.invoices]
+        )
     assert len(set(ids)) == len(ids) == COUNT
 
 

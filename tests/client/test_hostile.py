@@ -89,7 +89,10 @@ def test_a_next_page_at_another_server_gets_no_request() -> None:
     """A server on the other port hears nothing at all."""
     with hostile(always(reply(vpsbg_page([])))) as other:
         link = f"{other.url}/v1/invoices?page=2"
-        with hostile(always(reply(vpsbg_page([item(1)], total=2, following=link)))) as server, pytest.raises(WireError, match="at another host, 'http://127.0.0.1:"):
+        with (
+            hostile(always(reply(vpsbg_page([item(1)], total=2, following=link)))) as server,
+            pytest.raises(WireError, match="at another host, 'http://127.0.0.1:"),
+        ):
             read_all(server)
         assert other.heads == []
 
@@ -110,7 +113,9 @@ def test_a_next_page_that_is_no_list(link: str) -> None:
         assert len(server.heads) == 1
 
 
-@pytest.mark.parametrize(("link", "message"), [("/v1/invoices?page=1", "does not lead on"), ("/v1/invoices?page=0", "does not lead on"), ("/v1/invoices?page=7", "skips")])
+@pytest.mark.parametrize(
+    ("link", "message"), [("/v1/invoices?page=1", "does not lead on"), ("/v1/invoices?page=0", "does not lead on"), ("/v1/invoices?page=7", "skips")]
+)
 def test_a_next_page_that_does_not_lead_on(link: str, message: str) -> None:
     """Back to the same page, or past some, is an error."""
     with hostile(always(reply(vpsbg_page([item(1)], total=9, following=link)))) as server, pytest.raises(WireError, match=message):
@@ -431,7 +436,8 @@ def test_checkdomain_answers_of_other_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ['{"errors": {"children": {"page": {"errors": 5}}}}', '{"errors": {"children": [1]}}', '{"errors": 5}', "[" * 50_000, "", '{"errors": {"a": ["b"]}}']
+    "body",
+    ['{"errors": {"children": {"page": {"errors": 5}}}}', '{"errors": {"children": [1]}}', '{"errors": 5}', "[" * 50_000, "", '{"errors": {"a": ["b"]}}'],
 )
 @pytest.mark.parametrize("provider", ["vpsbg", "checkdomain"])
 def test_errors_of_wrong_types(provider: str, body: str) -> None:
