@@ -28,7 +28,7 @@ class Heard:
         """See `faktura.client.collector.Listener`."""
         self.changes += changes
 
-    def moved(self, source: str, done: int, total: int | None) -> None:
+    def moved(self, what: str, done: int, total: int | None) -> None:
         """See `faktura.client.collector.Listener`."""
 
 

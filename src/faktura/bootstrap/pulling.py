@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from faktura.bootstrap.sources import Source
 from faktura.client.collector import Collector, Listener, PullReport
@@ -29,5 +31,30 @@ def pull_sources(
         except FakturaError as error:
             return PullReport(source=source.name, failure=error)
 
-    with ThreadPoolExecutor(TOGETHER_MAX, "pull") as threads:
-        return list(threads.map(pull, sources))
+    waiting = SimpleQueue[int]()
+    for place in range(len(sources)):
+        waiting.put(place)
+    ends: dict[int, PullReport | BaseException] = {}
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                place = waiting.get_nowait()
+                try:
+                    ends[place] = pull(sources[place])
+                except BaseException as error:  # noqa: BLE001 - raised again below
+                    ends[place] = error
+
+    # Threads that end with the program: who interrupts it does not wait for a provider that is slow. What is written then is written whole.
+    threads = [Thread(target=work, name="pull", daemon=True) for _ in range(min(TOGETHER_MAX, len(sources)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [_report(ends[place]) for place in range(len(sources))]
+
+
+def _report(end: PullReport | BaseException) -> PullReport:
+    if isinstance(end, BaseException):
+        raise end
+    return end

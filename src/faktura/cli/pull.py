@@ -100,11 +100,11 @@ class _Teller:
             elif change.outcome is Outcome.CONFLICT:
                 print(harmless(f"faktura: {source}: {change.number} (id {change.invoice_id}): {'; '.join(map(str, change.differences))}"), file=sys.stderr)
 
-    def moved(self, source: str, done: int, total: int | None) -> None:
+    def moved(self, what: str, done: int, total: int | None) -> None:
         """See `faktura.client.collector.Listener`."""
-        if source not in self._tasks:
-            self._tasks[source] = self._progress.add_task(source, total=total)
-        self._progress.update(self._tasks[source], completed=done, total=total)
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
 
 
 @contextmanager

@@ -85,8 +85,8 @@ class Listener(Protocol):
     def heard(self, source: str, changes: Sequence[Change]) -> None:
         """Documents came in, and this became of them."""
 
-    def moved(self, source: str, done: int, total: int | None) -> None:
-        """So many of the source's documents were looked at."""
+    def moved(self, what: str, done: int, total: int | None) -> None:
+        """So many of the source's documents, or of their details, were looked at."""
 
 
 @dataclass(slots=True)
@@ -114,10 +114,6 @@ class _Walk:
         """Whatever was not seen is not there: the list stood still, and all of it was seen."""
         count = len(self.seen) + self.unread
         return self.is_whole and self.total in {None, count} and self.first_total == self.total
-
-    def agrees(self, known: int) -> bool:
-        """Nothing is to be looked for beyond what was seen."""
-        return self.is_sure or (not self.is_whole and self.total in {None, known})
 
 
 @dataclass(slots=True)
@@ -169,24 +165,33 @@ class Collector:
         """From the newest until a page is known and unchanged; all of it where the counts do not agree then."""
         walk = self._walk(is_full=is_full)
         for _ in range(WALKS_MAX):
-            if walk.agrees(shown_count(self.books, self.collection)):
+            if self._agrees(walk):
                 break
             has_grown = walk.first_total is not None and (walk.total or 0) > walk.first_total
             walk = self._walk(is_full=is_full or walk.is_whole or not has_grown)
-        else:
+        if not self._agrees(walk):
             self.report.faults.append("the list went on changing while it was read; the next pull looks again")
         if walk.is_sure:
             self._miss(walk)
         return walk
 
+    def _agrees(self, walk: _Walk) -> bool:
+        return walk.is_sure or (not walk.is_whole and walk.total in {None, shown_count(self.books, self.collection)})
+
     def _walk(self, *, is_full: bool) -> _Walk:
         walk = _Walk()
-        for page in self.client.invoices.pages():
-            walk.add(page)
-            changes = self._take(page)
-            self.listener.moved(self.report.source, len(walk.seen), page.total)
-            if not is_full and page.heard and not page.faults and not any(change.is_written for change in changes):
-                return walk
+        try:
+            for page in self.client.invoices.pages():
+                walk.add(page)
+                changes = self._take(page)
+                self.listener.moved(self.report.source, len(walk.seen), page.total)
+                if not is_full and page.heard and not page.faults and not any(change.is_written for change in changes):
+                    return walk
+        except NotFoundError:
+            if walk.first_total is None:
+                raise
+            # The list became shorter than this page while it was read: its end, and no proof of anything.
+            walk.first_total = None
         walk.is_whole = True
         return walk
 
@@ -214,7 +219,10 @@ class Collector:
         """Look again at every known document with an amount due: at the pages of the list that have them."""
         due = [(place, item) for place, item in due_places(self.books, self.collection) if item.wire_id not in walk.seen]
         for number in sorted({place // self.dialect.limit_max + 1 for place, _ in due}):
-            page = self.client.invoices.page(number)
+            try:
+                page = self.client.invoices.page(number)
+            except NotFoundError:  # the list became shorter meanwhile
+                break
             walk.seen.update(heard.invoice.wire_id for heard in page.heard)
             self._take(page)
             self.listener.moved(self.report.source, len(walk.seen), page.total)
@@ -238,8 +246,10 @@ class Collector:
         """Ask for documents alone, until the rate limit is used up; those that the source says it has not."""
         waiting: list[Heard] = []
         missed: list[CollectedDocument] = []
+        total = without_single_count(self.books, self.collection)
         try:
             for item in documents:
+                self.listener.moved(f"{self.report.source}, details", self.report.singles + len(waiting), total)
                 limit = self.client.limit
                 if limit is not None and limit.remaining <= 0:
                     break
