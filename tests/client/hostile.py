@@ -125,9 +125,7 @@ def item(number: int, **changed: object) -> dict[str, Any]:
     return said | changed
 
 
-def vpsbg_page(
-    items: Iterable[dict[str, Any]], *, page: object = 1, pages: object = 1, total: object = None, following: object = None
-) -> dict[str, Any]:
+def vpsbg_page(items: Iterable[dict[str, Any]], *, page: object = 1, pages: object = 1, total: object = None, following: object = None) -> dict[str, Any]:
     """A page of VPSBG's list."""
     data = list(items)
     total = len(data) if total is None else total

@@ -101,7 +101,8 @@ def test_a_server_that_is_away_says_when_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(403, ForbiddenError), (404, NotFoundError), (405, NotSupportedError), (422, InvalidRequestError), (423, LockedError), (418, InvalidRequestError)]
+    ("status", "kind"),
+    [(403, ForbiddenError), (404, NotFoundError), (405, NotSupportedError), (422, InvalidRequestError), (423, LockedError), (418, InvalidRequestError)],
 )
 def test_other_refusals_are_final(status: int, kind: type[FakturaError]) -> None:
     """They are told at once, each by its own kind."""
