@@ -10,7 +10,8 @@ from tests.client.conftest import TOKEN, client_at
 from tests.client.hostile import hostile, item, reply, vpsbg_page
 
 import faktura.client
-from faktura.client import Client, FakturaError, SettingError
+from faktura.client import Client, FakturaError, SettingError, WireError
+from faktura.client.origin import parse_base
 from faktura.dialects.base import Defaults
 from faktura.dialects.vpsbg import Vpsbg
 
@@ -88,6 +89,31 @@ def test_base_urls_that_are_none(base_url: object) -> None:
 def test_base_urls(given: str | None, origin: str) -> None:
     """The documented host is the default; a slash at the end and the scheme's own port do not matter."""
     assert Client(provider="vpsbg", token="t", base_url=given).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://api.test/gate/v1/invoices?page=2", ("/v1/invoices", "page=2")),
+        ("http://api.test/v1/invoices?page=2", ("/v1/invoices", "page=2")),
+        ("http://api.test:80/v1/invoices?page=2", ("/v1/invoices", "page=2")),
+        ("http://API.test:443/v1/invoices?page=2#x", ("/v1/invoices", "page=2")),
+        ("?page=2", ("/v1/invoices", "page=2")),
+        ("/v1/invoices?page=2", ("/v1/invoices", "page=2")),
+        ("https://api.test:8443/v1/invoices?page=2", None),
+        ("http://api.test:8080/v1/invoices?page=2", None),
+        ("http://sub.api.test/v1/invoices?page=2", None),
+        ("http://api.test./v1/invoices?page=2", None),
+    ],
+)
+def test_links_of_a_gateway(link: str, expected: tuple[str, str] | None) -> None:
+    """Another scheme of the same host is the same server; another host or port is not."""
+    origin = parse_base("https://api.test/gate/v1", "https://api.vpsbg.eu/v1")
+    if expected is None:
+        with pytest.raises(WireError, match="another host"):
+            origin.followed("/gate/v1/invoices?page=1", link)
+    else:
+        assert origin.followed("/gate/v1/invoices?page=1", link) == expected
 
 
 @pytest.mark.parametrize(

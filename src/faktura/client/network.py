@@ -20,6 +20,7 @@ from faktura.domain.errors import SettingError, WireError
 _KEPT_SECONDS = 15
 """How long a connection that nothing is asked on is kept."""
 _CONNECTIONS_MAX = 4
+_ROUNDED_SECONDS = 0.01
 _log = logging.getLogger("httpcore2.http11")
 """It tells the headers of answers, at DEBUG."""
 
@@ -125,8 +126,8 @@ class Network:
 
     @property
     def is_over(self) -> bool:
-        """Whether that time is over."""
-        return time.monotonic() >= self._bounds.ends_at
+        """Whether that time is over, but for what clocks of sockets round."""
+        return time.monotonic() >= self._bounds.ends_at - _ROUNDED_SECONDS
 
     @contextmanager
     def ask(self, target: str, headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[int, list[tuple[bytes, bytes]], Iterator[bytes]]]:

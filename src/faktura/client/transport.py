@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _REDIRECTS_MAX = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FAULTS_SHOWN = 3
+_PROBLEM_BYTES_MAX = 64 * 1024
+"""An error's body that is longer tells nobody anything; its status does."""
 _TOKEN = re.compile(r"[!-~]{1,8192}\Z")
 _HIDDEN_MIN = 8
 _ERRORS: dict[ProblemKind, type[CallError]] = {
@@ -140,11 +142,11 @@ class Transport:
         """Seconds until the next attempt; None where there is to be none."""
         if attempt >= self._bounds.attempts_max or getattr(error, "lasting", False):
             return None
-        seconds = backoff(attempt, self._surroundings.random())
+        longest = self._bounds.wait_seconds_max
+        seconds = min(backoff(attempt, self._surroundings.random()), longest)
         if error.retry_at is not None:
             seconds = max(seconds, error.retry_at.timestamp() - self._surroundings.clock())
-            return seconds if seconds <= self._bounds.wait_seconds_max else None
-        return min(seconds, self._bounds.wait_seconds_max)
+        return seconds if seconds <= longest else None
 
     def _attempt(self, path: str) -> bytes:
         from faktura.client.network import Network, TimedOut, Unreachable  # noqa: PLC0415 - what connects loads with the first request
@@ -206,7 +208,7 @@ class Transport:
         status = reply.status
         if status < HTTPStatus.BAD_REQUEST:
             return WireError(self.say(path, f"the answer has the status {status}"))
-        problem = self._dialect.parse_problem(status, reply.body)
+        problem = self._dialect.parse_problem(status, reply.body if len(reply.body) <= _PROBLEM_BYTES_MAX else b"")
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = ThrottledError if status == HTTPStatus.TOO_MANY_REQUESTS else ServerError
             return self._passing(path, kind, reply)
