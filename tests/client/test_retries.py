@@ -92,6 +92,12 @@ def test_long_waits_are_left_to_the_caller(headers: list[str], at: int) -> None:
     assert f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC" in str(outcome)
 
 
+def test_pauses_are_bounded_too() -> None:
+    """The pause that the client chooses itself is never longer than `wait_seconds_max`, and is no reason to give up."""
+    assert run(reply(b"", status=500), throttled("Retry-After: 0"), GOOD, wait_seconds_max=0.1) == (1, [0.1, 0.1], 3)
+    assert run(reply(b"", status=500), GOOD, wait_seconds_max=0) == (1, [0], 2)
+
+
 def test_a_server_that_is_away_says_when_too() -> None:
     """A 503's Retry-After is honoured alike."""
     assert run(reply(b"", "Retry-After: 5", status=503), GOOD) == (1, [5], 2)

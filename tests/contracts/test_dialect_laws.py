@@ -87,6 +87,16 @@ def test_law_1_a_rendered_request_parses_to_itself(dialect: WireDialect, page: i
     assert dialect.parse_request(method="GET", path=path, query_string=query_string) == query
 
 
+@every_dialect
+def test_law_1_for_searches(dialect: WireDialect) -> None:
+    """A search survives where the API has one, and a request says nothing of it where it has not."""
+    path, _, query_string = dialect.render_request(ListQuery(page=1, limit=dialect.limit_max, search="A 1")).partition("?")
+    query = dialect.parse_request(method="GET", path=path, query_string=query_string)
+    assert isinstance(query, ListQuery)
+    assert query.search == ("A 1" if dialect.has_search else None)
+    assert ("A" in query_string) is dialect.has_search
+
+
 @given(wire_id=st.integers(1, 2**63 - 1))
 def test_law_1_for_single_documents(wire_id: int) -> None:
     """A request for one document parses to itself where the API has that call, and is no route where it has not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,8 @@ _REMEMBERED_MAX = 100_000
 """Ids of the documents read last, by which those that shift to the next page are known."""
 _VALUES_MAX = 200_000
 """JSON values of one answer: each takes many times the room of its text once it is read."""
+_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{1000}")
+"""Exact decimals take many times the room of their digits."""
 _WHOLE_MAX = 2**63 - 1
 _SEARCH_LENGTH_MAX = 255
 _FAULTS_SHOWN = 3
@@ -154,6 +157,8 @@ class Invoices:
         body = self._transport.get(path)
         if body.count(b",") > _VALUES_MAX:
             raise self._broken(path, f"the answer has more than {_VALUES_MAX} values")
+        if _LONG_NUMBER.search(body):
+            raise self._broken(path, "the answer has a number of a thousand digits or more")
         try:
             return path, body, self._dialect.parse_answer(body, provider=self._settings)
         except (WireError, ValueError, ArithmeticError, RecursionError) as error:

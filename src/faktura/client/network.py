@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -19,6 +20,9 @@ from faktura.domain.errors import SettingError, WireError
 _KEPT_SECONDS = 15
 """How long a connection that nothing is asked on is kept."""
 _CONNECTIONS_MAX = 4
+_ROUNDED_SECONDS = 0.01
+_log = logging.getLogger("httpcore2.http11")
+"""It tells the headers of answers, at DEBUG."""
 
 
 class TimedOut(Exception):  # noqa: N818 - a signal between two modules, not an error that anybody sees
@@ -107,10 +111,11 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class Network:
-    """Connections to one origin. For one thread at a time."""
+    """Connections to one origin. For one thread at a time. `hide` takes a secret out of what is logged, should a server send it back."""
 
-    def __init__(self, origin: Origin, *, timeout_seconds: float) -> None:
+    def __init__(self, origin: Origin, *, timeout_seconds: float, hide: Callable[[str], str]) -> None:
         self._origin = origin
+        self._hide = hide
         self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_seconds)
         self._bounds = _Bounds()
         self._pool = _open_pool(origin, _Backend(self._bounds))
@@ -121,8 +126,8 @@ class Network:
 
     @property
     def is_over(self) -> bool:
-        """Whether that time is over."""
-        return time.monotonic() >= self._bounds.ends_at
+        """Whether that time is over, but for what clocks of sockets round."""
+        return time.monotonic() >= self._bounds.ends_at - _ROUNDED_SECONDS
 
     @contextmanager
     def ask(self, target: str, headers: list[tuple[bytes, bytes]]) -> Iterator[tuple[int, list[tuple[bytes, bytes]], Iterator[bytes]]]:
@@ -131,7 +136,7 @@ class Network:
         url = httpcore2.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target)
         self._bounds.ended = False
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": self._timeouts}) as response:
+            with self._discreet_log(), self._pool.stream("GET", url, headers=headers, extensions={"timeout": self._timeouts}) as response:
                 yield response.status, response.headers, response.iter_stream()
         except httpcore2.TimeoutException:
             raise TimedOut from None
@@ -144,6 +149,22 @@ class Network:
             if self._bounds.ended:
                 raise Unreachable("the connection was cut") from None
             raise WireError("the answer is no proper HTTP, or its headers are too long") from None
+
+    @contextmanager
+    def _discreet_log(self) -> Iterator[None]:
+        if not _log.isEnabledFor(logging.DEBUG):
+            yield
+            return
+
+        def discreet(record: logging.LogRecord) -> bool:
+            record.msg = self._hide(str(record.msg))
+            return True
+
+        _log.addFilter(discreet)
+        try:
+            yield
+        finally:
+            _log.removeFilter(discreet)
 
     def close(self) -> None:
         """Hang up."""

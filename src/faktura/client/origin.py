@@ -11,6 +11,8 @@ from faktura.domain.text import shown
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?\Z|[0-9a-f:.]*:[0-9a-f:.]*\Z")
+_LENGTH_MAX = 8192
+"""Of a link."""
 _KEPT = "/%:@!$&'()*+,;=~-._?[]"
 _PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*\Z")
 
@@ -85,8 +87,8 @@ def parse_base(base_url: str, default_url: str) -> Origin:
 
 def _resolved(url: str, link: str) -> SplitResult:
     try:
-        parts = urlsplit(urljoin(url, link))
-        if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
+        parts = urlsplit(urljoin(url, link[: _LENGTH_MAX + 1]))
+        if len(link) > _LENGTH_MAX or parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
             raise ValueError
     except ValueError:
         message = f"it leads to {shown(link)}, which is no address"

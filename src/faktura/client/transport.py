@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _REDIRECTS_MAX = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FAULTS_SHOWN = 3
+_PROBLEM_BYTES_MAX = 64 * 1024
+"""An error's body that is longer tells nobody anything; its status does."""
 _TOKEN = re.compile(r"[!-~]{1,8192}\Z")
+_HIDDEN_MIN = 8
 _ERRORS: dict[ProblemKind, type[CallError]] = {
     ProblemKind.UNAUTHENTICATED: errors.UnauthenticatedError,
     ProblemKind.FORBIDDEN: errors.ForbiddenError,
@@ -42,6 +45,8 @@ class Secret:
         if not isinstance(token, str) or not _TOKEN.match(token):
             raise SettingError("the token must be 1 to 8192 visible ASCII characters, without blanks or line ends")
         self._token = token
+        told_apart = token[: max(_HIDDEN_MIN, len(token) // 2)]  # what shortens a text may have cut off the rest
+        self._pattern = re.compile(rf"{re.escape(told_apart)}[^\s'\"]*", re.IGNORECASE) if len(token) >= _HIDDEN_MIN else None
 
     def __repr__(self) -> str:
         return "Secret(…)"
@@ -51,8 +56,8 @@ class Secret:
         return b"Bearer " + self._token.encode("ascii")
 
     def hide(self, text: str) -> str:
-        """A text in which the token does not stand, whoever wrote it there."""
-        return text.replace(self._token, "…")
+        """A text in which the token does not stand, whoever wrote it there. A word shorter than any secret stays."""
+        return text if self._pattern is None else self._pattern.sub("…", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +142,16 @@ class Transport:
         """Seconds until the next attempt; None where there is to be none."""
         if attempt >= self._bounds.attempts_max or getattr(error, "lasting", False):
             return None
-        seconds = backoff(attempt, self._surroundings.random())
+        longest = self._bounds.wait_seconds_max
+        seconds = min(backoff(attempt, self._surroundings.random()), longest)
         if error.retry_at is not None:
             seconds = max(seconds, error.retry_at.timestamp() - self._surroundings.clock())
-            return seconds if seconds <= self._bounds.wait_seconds_max else None
-        return min(seconds, self._bounds.wait_seconds_max)
+        return seconds if seconds <= longest else None
 
     def _attempt(self, path: str) -> bytes:
         from faktura.client.network import Network, TimedOut, Unreachable  # noqa: PLC0415 - what connects loads with the first request
 
-        network = self._network = self._network or Network(self.origin, timeout_seconds=self._bounds.timeout_seconds)
+        network = self._network = self._network or Network(self.origin, timeout_seconds=self._bounds.timeout_seconds, hide=self._secret.hide)
         network.set_end(self._bounds.deadline_seconds)
         failure: FakturaError
         try:
@@ -203,7 +208,7 @@ class Transport:
         status = reply.status
         if status < HTTPStatus.BAD_REQUEST:
             return WireError(self.say(path, f"the answer has the status {status}"))
-        problem = self._dialect.parse_problem(status, reply.body)
+        problem = self._dialect.parse_problem(status, reply.body if len(reply.body) <= _PROBLEM_BYTES_MAX else b"")
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             kind = ThrottledError if status == HTTPStatus.TOO_MANY_REQUESTS else ServerError
             return self._passing(path, kind, reply)

@@ -16,7 +16,7 @@ _DIGITS_MAX = 18
 
 def backoff(attempt: int, fraction: float) -> float:
     """Full jitter: a part, chosen at random, of a time that doubles with each attempt (counted from 1)."""
-    return fraction * min(_GROWN_SECONDS, _FIRST_SECONDS * 2 ** min(attempt - 1, 16))
+    return fraction * min(_GROWN_SECONDS, _FIRST_SECONDS * (1 << min(attempt - 1, 16)))
 
 
 def told_seconds(headers: Mapping[str, str], limit: Limit | None, *, now: float) -> float | None:

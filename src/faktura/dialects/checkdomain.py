@@ -218,7 +218,7 @@ class Checkdomain:
         """The documents of a list page, or the one of a single answer."""
         try:
             envelope = _envelope.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             message = f"not a checkdomain answer: {error}"
             raise WireError(message) from error
         if envelope.embedded is None:
@@ -259,7 +259,7 @@ class Checkdomain:
         """What an error status and its body say. Every 404 is NOT_FOUND: the wire does not tell routes from documents."""
         try:
             error = _error.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             error = _Error()
         kinds = {code: kind for kind, (code, _) in _PROBLEMS.items()}
         children = error.errors.get("children") if isinstance(error.errors, dict) else None

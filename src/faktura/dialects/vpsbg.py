@@ -200,7 +200,7 @@ class Vpsbg:
         """The documents of a list page; an item that cannot be read is a fault of its own."""
         try:
             envelope = _envelope.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             message = f"not a VPSBG list of invoices: {error}"
             raise WireError(message) from error
         documents, faults = [], []
@@ -232,7 +232,7 @@ class Vpsbg:
         """What an error status and its body say; a body that is no JSON still has its status."""
         try:
             error = _error.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             error = _Error()
         if "route" in error.message and status == _PROBLEMS[ProblemKind.NO_ROUTE][0]:
             found = re.match(r"The route (\S+) could not", error.message)
