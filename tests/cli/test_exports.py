@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.crash.disks import read_only, small_disk
 from tests.database import database_environment, sqlite_only
 from tests.sheets import batch, csv_rows, sheets, signed_minor
 
@@ -224,3 +225,32 @@ def test_a_reader_that_goes_away_is_no_crash(trade: Terminal) -> None:
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "standard output" in done.stderr
+
+
+def test_a_full_disk_and_a_folder_that_only_reads(trade: Terminal, settings: Path, tmp_path: Path) -> None:
+    """Every format says that there is no room, or that nothing may be written, and the old file is as it was; then there is room, and it goes."""
+    datev = ("--datev-settings", settings)
+    with small_disk(tmp_path / "small", 1) as disk:
+        out = disk.folder / "file"
+        for form, extra in (("csv", ()), ("jsonl", ()), ("xlsx", ()), ("datev", datev)):
+            out.write_bytes(b"old")
+            disk.fill()
+            assert "was not written" in trade("export", "--as", form, "-o", out, *extra).refused()
+            assert "No space left" in trade("export", "--month", "2024-01", "--folder", disk.folder).refused()
+            assert sorted(path.name for path in disk.folder.iterdir()) == ["file", "filler"]
+            assert out.read_bytes() == b"old"
+            disk.free()
+            trade.ok("export", "--as", form, "-o", out, *extra)
+            assert out.read_bytes() != b"old"
+            assert [path.name for path in disk.folder.iterdir()] == ["file"]
+        with read_only(disk.folder):
+            assert "Read-only" in trade("export", "--as", "xlsx", "-o", out).refused()
+
+
+def test_what_a_killed_export_left_goes(trade: Terminal, tmp_path: Path) -> None:
+    """The folder in which a killed process was writing is cleared by the next export of that name."""
+    left = tmp_path / "to" / ".a.xlsx.part"
+    left.mkdir(parents=True)
+    (left / "made").write_bytes(b"half")
+    trade.ok("export", "--as", "xlsx", "-o", tmp_path / "to" / "a.xlsx")
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["a.xlsx"]
