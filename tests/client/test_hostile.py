@@ -302,9 +302,9 @@ def test_gzip_is_read() -> None:
     ("body", "encoding", "message"),
     [
         (b"x", "br", "packed as 'br', which was not asked for"),
-        (gzip.compress(b"{}"), "gzip, gzip", "packed as 'gzip, gzip'"),
+        (gzip.compress(b"{}", mtime=0), "gzip, gzip", "packed as 'gzip, gzip'"),
         (b"{}", "gzip", "said to be gzip, and is not"),
-        (gzip.compress(b"{}") + b"more", "gzip", "something follows"),
+        (gzip.compress(b"{}", mtime=0) + b"more", "gzip", "something follows"),
     ],
 )
 def test_other_packings(body: bytes, encoding: str, message: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
@@ -75,7 +76,7 @@ def terminal(engine: str, tmp_path: Path) -> Terminal:
 
 def test_one_command_gathers_every_source(terminal: Terminal, market: Market, tmp_path: Path) -> None:
     """A ledger is made, both accounts come, a table says so; again nothing changes, and one source alone can be asked."""
-    sources = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
+    sources: dict[str, Any] = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
     first = terminal.ok("pull", **sources)
     rows = [line.split() for line in first.out.splitlines()]
     assert rows[1] == ["vps", "2", "45", "0", "0", "0", "0", "0", "0", "45", "45"]
@@ -105,7 +106,7 @@ def test_an_ad_hoc_source_has_a_stable_name(terminal: Terminal, market: Market) 
 
 def test_what_changed_and_what_is_gone_is_told(terminal: Terminal, market: Market, tmp_path: Path) -> None:
     """Exit code 3; each is named as it is found, and `changes` lists it with both versions, however often it is pulled."""
-    environment = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
+    environment: dict[str, Any] = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
     terminal.ok("pull", **environment)
     while len(market.app.changed) < 2 or not market.app.vanished:
         market.app.plan = FaultPlan(seed=random.randrange(10**6), rates={FaultKind.CHANGE: Decimal(1), FaultKind.VANISH: Decimal(1)})
@@ -149,7 +150,7 @@ def test_a_source_that_fails_stops_no_other(terminal: Terminal, market: Market, 
 
 def test_an_outage_that_empties_the_list_is_not_believed(terminal: Terminal, market: Market, tmp_path: Path) -> None:
     """A source that suddenly shows nearly nothing is mistaken, unless the bookkeeper says otherwise."""
-    environment = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
+    environment: dict[str, Any] = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
     terminal.ok("pull", **environment)
     market.app.plan = FaultPlan(rates={FaultKind.VANISH: Decimal(1)})
     while len([item for item in market.app.vanished if item.provider == "vpsbg"]) < 40:
@@ -223,7 +224,7 @@ def test_a_source_that_cannot_be_asked_fails_alone(terminal: Terminal, market: M
 
 def test_pulls_that_are_killed_go_on(terminal: Terminal, market: Market, tmp_path: Path) -> None:
     """Killed at any moment, several times: the next pull makes it whole, and nothing is double."""
-    environment = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
+    environment: dict[str, Any] = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
     terminal.ok("migrate")
     market.app.plan = FaultPlan(rates={FaultKind.SLOW: Decimal(1)}, delay_seconds=0.02)
     for seconds in (0.5, 0.7, 0.9, 1.1):
@@ -241,7 +242,7 @@ def test_pulls_that_are_killed_go_on(terminal: Terminal, market: Market, tmp_pat
 
 def test_two_pulls_at_once_double_nothing(terminal: Terminal, market: Market, tmp_path: Path) -> None:
     """A cron job that starts before the last one ended."""
-    environment = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
+    environment: dict[str, Any] = {"FAKTURA_SOURCES": str(market.sources(tmp_path)), "VPS_TOKEN": market.tokens["vpsbg"]}
     together = [
         subprocess.Popen([sys.executable, "-m", "faktura", "pull"], env=os.environ | terminal._environment(environment), stdout=subprocess.DEVNULL)
         for _ in range(3)

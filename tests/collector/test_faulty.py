@@ -22,7 +22,9 @@ from faktura.dialects.vpsbg import Vpsbg
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import FakturaError, LedgerError
 from faktura.domain.money import Currency
+from faktura.ledger.accounts import find_account, find_provider
 from faktura.ledger.collecting import list_contradictions
+from faktura.ledger.collecting_ports import CollectedDocument
 from faktura.ledger.commands import issue
 from faktura.ledger.payments import pay
 from faktura.ledger.verification import verify
@@ -145,10 +147,9 @@ def _check_whole(stand_in: StandIn, bookkeeper: Bookkeeper) -> None:
     assert list(verify(bookkeeper.ledger.books)) == []
 
 
-def _documents(bookkeeper: Bookkeeper) -> list[object]:
+def _documents(bookkeeper: Bookkeeper) -> list[CollectedDocument]:
     with bookkeeper.ledger.books.storage.reading() as tx:
-        provider = tx.providers.find("mine")
-        account = tx.accounts.find(provider.id, "me")
+        account = find_account(tx, find_provider(tx, "mine"), "me")
         return list(tx.collected.all(account.id))
 
 
