@@ -39,8 +39,9 @@ $(VENV)/installed: requirements/product.txt requirements/build.txt pyproject.tom
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt requirements/rules.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/rules.txt
 	touch $@
 
 $(BENCH)/installed: requirements/product.txt requirements/build.txt requirements/bench.txt pyproject.toml
@@ -52,13 +53,14 @@ $(BENCH)/installed: requirements/product.txt requirements/build.txt requirements
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade
 
-# Newer versions of everything: run, test, commit the four files.
+# Newer versions of everything: run, test, commit the five files.
 lock: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) -o requirements/product.txt pyproject.toml
 	$(COMPILE) -o requirements/build.txt --group build
 	$(COMPILE) -c requirements/product.txt -o requirements/dev.txt --group dev
 	$(COMPILE) -c requirements/product.txt -o requirements/bench.txt --group bench
+	$(COMPILE) --no-deps -o requirements/rules.txt --group rules
 
 clean:
 	rm -rf $(VENV) $(BENCH) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
