@@ -35,7 +35,11 @@ def _add(spec: str) -> None:
         raise _refused(spec, f"is no WireDialect: it has no {', '.join(missing)}")
     if not isinstance(dialect.name, str) or not isinstance(dialect.defaults, Defaults):
         raise _refused(spec, "is no WireDialect: its `name` must be text, and its `defaults` a faktura.dialects.base.Defaults")
-    check_name(dialect.name)
+    try:
+        check_name(dialect.name)
+    except SettingError as error:
+        message = f"FAKTURA_DIALECTS: {spec!r}: {error}"
+        raise SettingError(message) from error
     known = DIALECTS.get(dialect.name)
     if known is not None and type(known) is not found:
         raise _refused(spec, f"is called {dialect.name!r}, and so is another dialect")
