@@ -146,7 +146,7 @@ class WireDialect(Protocol):
         """The creation instant that the API shows for a document issued at that instant."""
 
     def render_item(self, invoice: Invoice, standing: Standing, provider: Provider) -> bytes:
-        """The document as an item of the list, without host or query."""
+        """The document as an item of the list, without host or query. Of every type, also where `lists` says no: each document is kept as rendered."""
 
     def render_single(self, invoice: Invoice, standing: Standing, provider: Provider) -> bytes | None:
         """The document on its own, or None where the API has no such call."""
