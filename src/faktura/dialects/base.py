@@ -91,6 +91,8 @@ class ItemFault:
     position: int
     """Counted from 1."""
     message: str
+    wire_id: int | None = None
+    """Which it is, where that much could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,13 @@ class Defaults:
     invoice_template: str
     pro_forma_template: str
     pro_formas_by_order: bool
+
+
+class _Identified(msgspec.Struct):
+    id: int
+
+
+_identified = msgspec.json.Decoder(_Identified, strict=False)
 
 
 class WireDialect(Protocol):
@@ -177,6 +186,15 @@ class WireDialect(Protocol):
 
     def limits_strangers(self) -> bool:
         """Whether calls without a valid token count and show a rate limit too."""
+
+
+def item_fault(position: int, raw: bytes, error: Exception) -> ItemFault:
+    """The fault of an item that could not be read, with the id that it has."""
+    try:
+        wire_id = _identified.decode(raw).id
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        wire_id = None
+    return ItemFault(position=position, message=str(error), wire_id=wire_id)
 
 
 def read_limit(headers: Mapping[str, str]) -> Limit | None:
