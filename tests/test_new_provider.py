@@ -116,9 +116,7 @@ def test_the_page_keeps_the_laws(acme: Acme) -> None:
     ("right", "wrong"),
     [
         ("query.page * query.limit < total", "query.page * query.limit <= total"),
-        ('"paid": standing.paid_minor', '"paid": standing.due_minor'),
         ("form is Single:", "form is None:"),
-        ("retry-after", "retry-later"),
     ],
 )
 def test_the_laws_find_a_mistake(acme: Acme, right: str, wrong: str) -> None:
