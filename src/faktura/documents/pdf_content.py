@@ -17,6 +17,8 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
+_UNBROKEN = 10_000
+_KEPT_TEXT_LINES_MAX = 35
 _PRICE_DECIMALS = 4
 """Decimals of the price without VAT that is derived from one with VAT."""
 
@@ -53,7 +55,6 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
         "say": write.say,
         "title": title(invoice.type_code, language),
         "number": invoice.number,
-        "issue_day": write.form.day(invoice.issue_date),
         "currency": invoice.currency.code,
         "seller": _party(invoice.seller, write),
         "buyer": _party(invoice.buyer, write),
@@ -71,7 +72,9 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
         "footer": look.footer or "",
     }
     cleaned: dict[str, Any] = _clean(page)
-    return cleaned | {"accent": look.accent, "logo": _logo(look), "qr": code}
+    head = {"name": f"{page['title']} {invoice.number}", "author": invoice.seller.name, "running": _running(invoice, write)}
+    whole = {key: printable(text, word_max=_UNBROKEN) for key, text in head.items()}
+    return cleaned | whole | {"accent": look.accent, "logo": _logo(look), "qr": code, "is_kept": _fits(page)}
 
 
 def lacking(invoice: Invoice) -> list[Fault]:
@@ -93,6 +96,24 @@ def lacking(invoice: Invoice) -> list[Fault]:
         if line.net_amount_minor is None:
             faults.append(fault("BR-24", f"lines[{index}].net_amount", "is not known of this document"))
     return faults
+
+
+def _running(invoice: Invoice, write: Writing) -> str:
+    """The head of the second and later pages: one line."""
+    name = invoice.seller.name if invoice.seller else ""
+    return " · ".join([_cut(invoice.number, 40), write.form.day(invoice.issue_date), _cut(name, 50)])
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _fits(page: dict[str, Any]) -> bool:
+    """Whether sums and the last lines surely have room on one page, and can be kept together: a document may have hundreds of allowances."""
+    sums = len(page["totals"]["rows"]) + sum(len(label) // 30 for label, _ in page["totals"]["rows"])
+    groups = len(page["breakdown"]) + sum(2 + len(reason) // 40 for reason in page["reasons"])
+    last = sum(2 + len(row["name"]) // 25 + sum(2 + len(detail) // 25 for detail in row["details"]) for row in page["rows"][-2:])
+    return max(sums, groups) + last <= _KEPT_TEXT_LINES_MAX
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - a tree of texts
