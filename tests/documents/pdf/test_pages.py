@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from tests.domain.sample import drafts
 from faktura.documents.pdf import Look, render_pdf
 from faktura.documents.pdf_glyphs import printable
 from faktura.documents.pdf_payment import epc_text
-from faktura.domain.errors import InvalidDocumentError, SettingError
+from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey
 
@@ -304,3 +306,16 @@ def test_prices_of_every_basis_and_currency(tmp_path: Path) -> None:
         draft = replace(GERMAN, currency=currency, price_basis=PriceBasis.NET, lines=(replace(line("x", "1", "10", S20), line_total_minor=10_000),))
         invoice = replace(document(draft), issue_date=date(2026, 10, 31))
         assert wanted.replace(" ", "") in text(invoice).replace(" ", "")
+
+
+def _made_elsewhere(number: str) -> int:
+    return len(render_pdf(replace(document(GERMAN), number=number)))
+
+
+def test_other_threads_and_processes_make_pdfs_too() -> None:
+    """Threads take turns; a process forked later says that it cannot, and does not wait forever."""
+    assert _made_elsewhere("0") > 0
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lambda number: render_pdf(replace(document(GERMAN), number=f"{number:03}")), range(20)))) == 20
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as forked, pytest.raises(FakturaError, match="spawn"):
+        forked.submit(_made_elsewhere, "1").result(timeout=60)
