@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 import typst
 
@@ -23,7 +23,7 @@ from faktura.domain.invoice import Invoice
 __all__ = ["Look", "render_pdf", "render_png"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-STANDARD = "a-3b"
+STANDARD: Final = "a-3b"
 
 _turn = Lock()  # a compiler serves one thread at a time
 
