@@ -97,6 +97,7 @@ WORDS = {
     ),
     "notes": ("Забележки", "Hinweise", "Notes"),
     "terms": ("Условия за плащане", "Zahlungsbedingungen", "Payment terms"),
+    "on_receipt": ("Платимо при получаване", "Zahlbar bei Erhalt", "Payable on receipt"),
     "payment": ("Плащане", "Zahlung", "Payment"),
     "payee": ("Титуляр на сметката", "Empfänger", "Payee"),
     "reference": ("Основание", "Verwendungszweck", "Reference"),

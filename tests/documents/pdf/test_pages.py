@@ -201,7 +201,7 @@ def test_texts_cannot_turn_the_order_of_what_is_read() -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_pages_carry_the_amounts_of_the_document(draft: Any) -> None:
     """Number, date, every line's net amount, every group's base and tax, and all sums of any document are on its pages."""
-    invoice = replace(document(draft), seller=Seller_without_account)
+    invoice = replace(document(draft), seller=SELLER_ALONE)
     said = text(invoice).replace(" ", "")
     money = invoice.currency
 
@@ -217,7 +217,7 @@ def test_pages_carry_the_amounts_of_the_document(draft: Any) -> None:
     assert "31Oct2026" in said
 
 
-Seller_without_account: Any = GERMAN.buyer
+SELLER_ALONE = GERMAN.buyer
 
 
 def test_what_a_recorded_document_lacks_is_listed() -> None:
