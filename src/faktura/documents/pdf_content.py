@@ -267,7 +267,7 @@ def _totals(invoice: Invoice, write: Writing) -> dict[str, Any]:
     rows = []
     if invoice.allowances_charges:
         amounts = [line.line_total_minor if write.is_gross else line.net_amount_minor or 0 for line in invoice.lines or ()]
-        rows.append([say["lines_total"], write.amount(sum(amounts))])
+        rows.append([say["lines_total_gross" if write.is_gross else "lines_total"], write.amount(sum(amounts))])
         rows += [_adjustment(item, write) for item in invoice.allowances_charges]
     rows.append([say["without_vat"], write.amount(invoice.total_without_vat_minor)])
     rows.append([say["vat_total"], write.amount(invoice.vat_total_minor)])

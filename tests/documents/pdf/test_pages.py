@@ -258,6 +258,7 @@ def test_languages_and_looks_that_cannot_be_used_are_refused() -> None:
         ({"logo": b"GIF89a"}, "neither PNG"),
         ({"logo": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10**5).to_bytes(4) * 2 + b"\x00" * 20}, "pixels"),
         ({"logo": b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'}, "SVG"),
+        ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><text>x</text></svg>'}, "<text>"),
         ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>'}, "<image>"),
         ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><path fill="none" href="http://x"/></svg>'}, "another file"),
     ]
