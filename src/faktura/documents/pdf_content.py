@@ -136,7 +136,9 @@ def _party(party: Party, write: Writing) -> dict[str, Any]:
     place = " ".join(text for text in (party.post_code, party.city) if text)
     country = write.form.country(party.country) if party.country else None
     reached = [text for text in (party.contact_name, party.phone, party.email) if text]
-    numbers = {"registration": party.registration_id, "vat_id": party.vat_id, "tax_number": party.tax_number}
+    is_bulgarian = (party.vat_id or party.country or "").startswith("BG")  # whose numbers have names of their own in Bulgarian
+    ending = "" if is_bulgarian else "_abroad"
+    numbers = {f"registration{ending}": party.registration_id, f"vat_id{ending}": party.vat_id, "tax_number": party.tax_number}
     return {
         "name": party.name,
         "address": [text for text in (party.street, place, country) if text],

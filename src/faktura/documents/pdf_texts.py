@@ -46,13 +46,11 @@ CATEGORIES = {
 }
 
 WORDS = {
-    "number": ("Номер", "Nummer", "Number"),
     "issue_date": ("Дата на издаване", "Ausstellungsdatum", "Issue date"),
     "tax_point": ("Дата на данъчно събитие", "Leistungsdatum", "Tax point"),
     "due_date": ("Падеж", "Fällig am", "Due date"),
     "period": ("Период на услугата", "Leistungszeitraum", "Service period"),
     "corrects": ("Към фактура", "Zu Rechnung", "For invoice"),
-    "from_pro_forma": ("По проформа", "Zu Proforma-Rechnung", "From pro-forma"),
     "order": ("Поръчка", "Bestellung", "Order"),
     "buyer_reference": ("Референция на купувача", "Ihre Referenz", "Buyer reference"),
     "of": ("от", "vom", "of"),
@@ -60,6 +58,8 @@ WORDS = {
     "buyer": ("Получател", "Rechnungsempfänger", "Buyer"),
     "vat_id": ("ИН по ЗДДС", "USt-IdNr.", "VAT ID"),
     "registration": ("ЕИК", "Registernummer", "Registration no."),
+    "vat_id_abroad": ("ДДС ид. №", "USt-IdNr.", "VAT ID"),
+    "registration_abroad": ("Рег. №", "Registernummer", "Registration no."),
     "tax_number": ("Данъчен номер", "Steuernummer", "Tax no."),
     "item": ("Описание", "Leistung", "Description"),
     "quantity": ("Количество", "Menge", "Quantity"),
@@ -78,7 +78,6 @@ WORDS = {
     "lines_total_gross": ("Сума на редовете с ДДС", "Summe der Positionen brutto", "Sum of lines incl. VAT"),
     "without_vat": ("Данъчна основа", "Nettobetrag", "Total excl. VAT"),
     "vat_total": ("ДДС", "Umsatzsteuer", "VAT"),
-    "contained_vat": ("в т.ч. ДДС", "darin enthaltene Umsatzsteuer", "of which VAT"),
     "total_380": ("Сума за плащане", "Rechnungsbetrag", "Total"),
     "total_325": ("Сума за плащане", "Gesamtbetrag", "Total"),
     "total_381": ("Кредитирана сума", "Gutgeschriebener Betrag", "Amount credited"),

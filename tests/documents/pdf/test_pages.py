@@ -25,6 +25,7 @@ from tests.domain.sample import drafts
 from faktura.documents.pdf import Look, render_pdf
 from faktura.documents.pdf_glyphs import printable
 from faktura.documents.pdf_payment import epc_text
+from faktura.documents.pdf_texts import WORDS
 from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey
@@ -88,6 +89,24 @@ def test_every_category_without_tax_has_its_words(language: str) -> None:
     said = text(document(draft), language)
     for mark, kind in zip("¹²³⁴⁵⁶", kinds, strict=True):
         assert re.search(rf"{mark} [^¹²³⁴⁵⁶]+: ground of {kind.name}", said), kind
+
+
+def test_numbers_of_parties_abroad_have_no_bulgarian_names() -> None:
+    """The Bulgarian names of VAT id and register number are those of Bulgarian parties."""
+    said = text(document(GERMAN), "bg")
+    assert "ДДС ид. № DE123456789" in said
+    assert "ИН по ЗДДС BG123456789" in said
+
+
+def test_every_word_is_used_and_can_be_set() -> None:
+    """No text of the table is left over, each language has each, and the fonts have all their characters."""
+    folder = ROOT / "src" / "faktura" / "documents"
+    source = "".join(path.read_text(encoding="utf-8") for path in (folder / "templates" / "invoice.typ", folder / "pdf_content.py", folder / "pdf_payment.py"))
+    for key, texts in WORDS.items():
+        stem = "total_" if key.startswith("total_3") else key.removesuffix("_abroad")
+        assert any(f"{before}{stem}" in source for before in ('"', "'", "say.")), key
+        assert len(texts) == len(LANGUAGES)
+        assert all(printable(each, word_max=100) == each for each in texts)
 
 
 def test_a_credit_note_names_the_invoice_and_shows_what_is_credited() -> None:
