@@ -107,7 +107,7 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
     A sum with VAT is a round number of the smallest units, so its VAT is within half of one, and the base is what is left:
     base x rate is off from it by less than one unit of the base times the rate.
     """
-    unit = Decimal(1).scaleb(-min(2, Currency(currency).digits)) if len(currency) == 3 and currency.isalpha() and currency.isupper() else _CENT  # noqa: PLR2004
+    unit = Decimal(1).scaleb(-Currency(currency).digits) if len(currency) == 3 and currency.isalpha() and currency.isupper() else _CENT  # noqa: PLR2004
     exact = _EXACT.divide(_EXACT.multiply(taxable, rate), Decimal(100))
     rounded = exact.quantize(unit, context=_EXACT)
     if stated in {rounded, exact.quantize(_CENT, context=_EXACT)}:
