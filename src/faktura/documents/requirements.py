@@ -155,12 +155,11 @@ def _line_periods(document: EInvoice) -> Iterator[tuple[str, str, str]]:
 
 def _xrechnung(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     for rule, term_id in (
-        *(("BR-DE-15", "BT-10"), ("BR-DE-1", "BG-16"), ("BR-DE-2", "BG-6"), ("BR-DE-5", "BT-41"), ("BR-DE-6", "BT-42"), ("BR-DE-7", "BT-43")),
+        *(("BR-DE-15", "BT-10"), ("BR-DE-1", "BG-16"), ("BR-DE-5", "BT-41"), ("BR-DE-6", "BT-42"), ("BR-DE-7", "BT-43")),
         *(("BR-DE-3", "BT-37"), ("BR-DE-4", "BT-38"), ("BR-DE-8", "BT-52"), ("BR-DE-9", "BT-53")),
         *(("PEPPOL-EN16931-R020", "BT-34"), ("PEPPOL-EN16931-R010", "BT-49")),
     ):
-        if term_id != "BG-6" or document.seller is None:
-            yield from _missing(document, rule, term_id, "XRechnung")
+        yield from _missing(document, rule, term_id, "XRechnung")
     seller = document.seller
     phone = seller.contact.phone if seller and seller.contact else None
     if phone and sum(character.isdigit() for character in phone) < 3:  # noqa: PLR2004 - the rule's own number

@@ -17,6 +17,7 @@ After the path stand, in any order:
     if=scheme            written for such values alone
     when=own             read where the named test holds
     shared               may stand many times, saying the same
+    first                written in the first of the repeated group alone
     spare                where the term is known already, left out
     read                 never written
     always               written even when empty
