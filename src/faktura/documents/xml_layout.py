@@ -162,6 +162,8 @@ def term_paths(root: Node) -> dict[str, str]:
             found.setdefault(node.binding.term.id, node.path)
         if node.each:
             found.setdefault(node.each.id, node.path)
+            if "as" in node.options:  # all of the group in one text
+                found |= {term.id: node.path for term in TERMS.values() if term.group == node.each.id}
         for name, binding in node.attributes.items():
             if not binding.part:
                 found.setdefault(binding.term.id, f"{node.path}/@{name}")

@@ -92,10 +92,10 @@ def test_amounts_of_the_ledger() -> None:
     money = document.currency
     totals = to_e_invoice(document, profile=Profile.EN16931).totals
     assert totals.total_with_vat == totals.payable == money.to_decimal(document.total_with_vat_minor or 0)
-    assert (totals.line_total, totals.allowance_total, totals.charge_total) == (100, 5, 3)
+    assert (totals.line_total, totals.allowance_total, totals.charge_total) == (Decimal(100), Decimal(5), Decimal(3))
     assert totals.prepaid is None
     later = to_e_invoice(document, profile=Profile.EN16931, standing=replace(settle(document.total_with_vat_minor or 0, ()), paid_minor=1000)).totals
-    assert (later.prepaid, later.payable) == (10, (totals.total_with_vat or 0) - 10)
+    assert (later.prepaid, later.payable) == (Decimal(10), (totals.total_with_vat or 0) - Decimal(10))
 
 
 def test_credit_notes_are_ubl_credit_notes() -> None:
