@@ -117,6 +117,8 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
         return
     with_vat = taxable + stated
     contained = _EXACT.divide(_EXACT.multiply(with_vat, rate), Decimal(100) + rate).quantize(unit, context=_EXACT)
+    if stated == contained and abs(abs(stated) - abs(exact.quantize(_CENT, context=_EXACT))) >= 1:
+        yield "BR-CO-17", path, f"{stated} is what prices with VAT contain, and off from {rate} % of {taxable} by 1 or more, which the official rules refuse"
     if stated != contained:
         yield "BR-CO-17", path, f"{stated} is stated, {rate} % of {taxable} is {rounded}"
 

@@ -30,11 +30,12 @@ _CHECKS = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_t
 
 
 def told_before(document: Invoice) -> set[str]:
-    """What no e-invoice can say: thousandths of a currency, and VAT of rates that the official rules round to none."""
+    """What no e-invoice can say: thousandths of a currency, VAT of rates that the official rules round to none, and VAT that is off by a whole yen."""
     tiny = [group for group in document.vat_breakdown if 0 < group.rate < Decimal("0.5")]
     units = 10**document.currency.digits
     has_tax = any(not -units <= 2 * (group.tax_amount_minor or 0) < units for group in tiny)
-    return ({"BR-DEC"} if has_thousandths(document) else set()) | ({"BR-CO-17"} if has_tax else set())
+    is_off = any(abs((group.tax_amount_minor or 0) - (group.taxable_amount_minor or 0) * group.rate / 100) >= units for group in document.vat_breakdown)
+    return ({"BR-DEC"} if has_thousandths(document) else set()) | ({"BR-CO-17"} if has_tax or is_off else set())
 
 
 def rendered(document: Invoice) -> Iterator[tuple[Profile, Syntax, EInvoice, bytes]]:
