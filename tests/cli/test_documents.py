@@ -216,7 +216,9 @@ def test_parties_from_files(shop: Terminal, tmp_path: Path) -> None:
     shop.ok("provider", "set", "vps", "--seller", tmp_path / "seller.json")
     (tmp_path / "buyer.toml").write_text('name = "Käufer GmbH"\ncountry = "DE"\nbuyer_reference = "04011000-12345-34"\n', encoding="utf-8")
     shop.ok("account", "add", "vps", "4711", "--buyer", tmp_path / "buyer.toml")
-    issued = json.loads(shop.ok("invoice", "issue", "vps", "4711", "-", "--json", stdin=json.dumps({"lines": [{"name": "VPS", "unit_price": 90}]}).encode()).out)
+    issued = json.loads(
+        shop.ok("invoice", "issue", "vps", "4711", "-", "--json", stdin=json.dumps({"lines": [{"name": "VPS", "unit_price": 90}]}).encode()).out
+    )
     assert issued["seller"] == seller
     assert issued["buyer"]["buyer_reference"] == "04011000-12345-34"
     (tmp_path / "seller.json").write_text(json.dumps(seller | {"iban": "BG81BNBG96611020345678", "fax": "1"}))

@@ -102,13 +102,13 @@ def _identities(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     is_represented = document.tax_representative is not None
     for category in sorted(categories & {"S", "Z", "E"}, key=str):
         if not (seller.vat_id or seller.tax_number or is_represented):
-            yield f"BR-{category}-2", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id or tax number (BT-31, BT-32)"
+            yield f"BR-{category}-02", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id or tax number (BT-31, BT-32)"
     names = {"AE": "AE", "K": "IC", "G": "G"}
     for category in sorted(categories & set(names), key=str):
         if not (seller.vat_id or is_represented or (category == "AE" and seller.tax_number)):
-            yield f"BR-{names[str(category)]}-2", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id (BT-31)"
+            yield f"BR-{names[str(category)]}-02", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id (BT-31)"
         if category != "G" and not (buyer.vat_id or (category == "AE" and buyer.registration_id)):
-            yield f"BR-{names[str(category)]}-2", "buyer.vat_id", "is missing: the VAT category needs the buyer's VAT id (BT-48)"
+            yield f"BR-{names[str(category)]}-02", "buyer.vat_id", "is missing: the VAT category needs the buyer's VAT id (BT-48)"
 
 
 def _reasons(document: EInvoice) -> Iterator[tuple[str, str, str]]:
