@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
 from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.cli.parties import read_party
 from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
@@ -88,6 +90,9 @@ def provider_add(
 @providers.command("set")
 def provider_set(
     name: Annotated[str, typer.Argument()],
+    seller: Annotated[
+        Path | None, typer.Option(help="The seller from now on: JSON or TOML with name, vat_id, contact_name, phone, email, iban and so on.")
+    ] = None,
     public_url: Annotated[str | None, typer.Option(help="Origin for links; an empty text takes the request's.")] = None,
     host: Annotated[list[str] | None, typer.Option(help="Host names, replacing those there are.")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
@@ -98,10 +103,12 @@ def provider_set(
 
     Example: faktura provider set vps --rate-limit 0
     """
+    new_seller = read_party(seller, "seller") if seller else None
 
     def change(provider: Provider) -> Provider:
         return replace(
             provider,
+            seller=new_seller or provider.seller,
             public_url=provider.public_url if public_url is None else public_url or None,
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
