@@ -1,0 +1,87 @@
+"""One document, however it is handed out: both e-invoices, the page and both providers' JSON carry equal amounts, dates and numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pypdf
+import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.documents.pdf.samples import BULGARIAN, CREDIT, EUR, GERMAN, document, long
+from tests.domain.sample import drafts
+
+from faktura.dialects.base import WireDialect
+from faktura.dialects.known import DIALECTS
+from faktura.documents import cii, ubl
+from faktura.documents.e_invoice import to_e_invoice
+from faktura.documents.en16931 import Profile
+from faktura.documents.pdf import render_pdf
+from faktura.domain.calendar import legal_date, midnight, parse_instant
+from faktura.domain.invoice import Draft, Invoice
+from faktura.domain.party import Party
+from faktura.domain.payment import settle
+from faktura.domain.provider import Provider
+
+
+def wire(dialect: WireDialect, invoice: Invoice) -> dict[str, Any]:
+    """What the provider's API says of the document alone, or else in its list."""
+    defaults = dialect.defaults
+    provider = Provider(id=1, name="p", dialect=dialect.name, zone=defaults.zone, currency=EUR, seller=Party(name="S"))
+    issued = replace(invoice, created_at_us=midnight(invoice.issue_date, defaults.zone), order_ids=invoice.order_ids or ())
+    standing = settle(invoice.total_with_vat_minor or 0, ())
+    body = dialect.render_single(issued, standing, provider) or dialect.render_item(issued, standing, provider)
+    said: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    return said
+
+
+def truths(invoice: Invoice) -> dict[str, tuple[str, date, Decimal]]:
+    """Number, legal date and signed total with VAT, as each form says them."""
+    e_invoice = to_e_invoice(invoice, profile=Profile.EN16931)
+    found = {}
+    for name, syntax in (("ubl", ubl), ("cii", cii)):
+        read = syntax.parse(syntax.render(e_invoice, profile=Profile.EN16931)).document
+        assert read.totals
+        assert read.number
+        assert read.issue_date
+        assert read.totals.total_with_vat is not None
+        found[name] = (read.number, read.issue_date, invoice.sign * read.totals.total_with_vat)
+    vpsbg, checkdomain = (wire(DIALECTS[name], invoice) for name in ("vpsbg", "checkdomain"))
+    found["vpsbg"] = (vpsbg["invoice_number"], legal_date(parse_instant(vpsbg["created_at"]), "Europe/Sofia"), Decimal(vpsbg["amount_with_vat"]))
+    day = legal_date(parse_instant(checkdomain["created"]), "Europe/Berlin")
+    found["checkdomain"] = (checkdomain["invoice_number"], day, Decimal(checkdomain["amount_total"]))
+    assert sum(Decimal(detail["price"]) for detail in checkdomain["details"]) == found["checkdomain"][2]
+    net = e_invoice.totals.total_without_vat if e_invoice.totals else None
+    assert net is not None
+    assert Decimal(vpsbg["amount"]) == invoice.sign * net
+    return found
+
+
+def page_says(invoice: Invoice) -> bool:
+    """Whether the English page has the number, the date and the total."""
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(invoice, language="en"))).pages
+    said = re.sub(r"\s+", "", "".join(page.extract_text() for page in pages).replace("\u200b", ""))
+    day, total = invoice.issue_date, Decimal(invoice.total_with_vat_minor or 0) / 100
+    texts = (invoice.number, f"{day.day} {'Sept' if day.month == 9 else day.strftime('%b')} {day.year}", f"{total:,.2f}")
+    return all(re.sub(r"\s+", "", text) in said for text in texts)
+
+
+@pytest.mark.parametrize("draft", [BULGARIAN, GERMAN, CREDIT, long(1), long(30)], ids=["net", "reverse", "gross credit", "1 line", "30 lines"])
+def test_every_form_says_the_same(draft: Draft) -> None:
+    """Net and gross prices, reverse charge, credit notes, one line and many."""
+    invoice = document(draft)
+    assert set(truths(invoice).values()) == {(invoice.number, invoice.issue_date, invoice.sign * Decimal(invoice.total_with_vat_minor or 0) / 100)}
+    assert page_says(invoice)
+
+
+@given(draft=drafts())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_document_says_the_same_in_every_form(draft: Any) -> None:
+    """Random lines, rates, allowances, both price bases."""
+    invoice = document(replace(draft, currency=EUR, lines=tuple(replace(line, period=None) for line in draft.lines)))
+    assert set(truths(invoice).values()) == {(invoice.number, invoice.issue_date, invoice.sign * Decimal(invoice.total_with_vat_minor or 0) / 100)}
