@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 import typst
+from lxml import etree
 
 from bench.harness import SAMPLES, Context, Goal, Row, compare, pinned
+from faktura.documents.e_invoice import to_e_invoice
+from faktura.documents.en16931 import Profile, Syntax
 from faktura.documents.pdf import STANDARD, TEMPLATES, Look, render_pdf
 from faktura.documents.pdf_content import content
 from faktura.documents.pdf_glyphs import FONTS
+from faktura.documents.xml_invoice import render
 from faktura.domain.invoice import Invoice, InvoiceLine, Origin, Period, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
@@ -42,6 +48,17 @@ def rows(context: Context) -> Iterator[Row]:
             samples=samples,
             note="ours also writes the texts (CLDR), and packs the file to half its size",
         )
+        for syntax in Syntax:
+            row = compare(
+                f"e-invoice XML of three lines ({syntax.value.upper()}), from the ledger's document to bytes",
+                "lxml, making the same elements and bytes",
+                Goal(at_least=0.3),
+                ours=partial(_our_xml, syntax, 20 * pages),
+                theirs=partial(_their_xml, syntax, 20 * pages),
+                samples=samples,
+            )
+            ours, theirs = (1 / median(pair[side] for pair in row.samples) for side in (0, 1))
+            yield replace(row, note=f"{ours:,.0f} a second against {theirs:,.0f}: lxml's own limit for these elements")
     few, many = (10, 50) if context.is_quick else (FEW, MANY)
     yield compare(
         f"peak memory of {many} PDFs in one process",
@@ -59,6 +76,33 @@ def _ours(pages: int) -> float:
     for invoice in made:
         render_pdf(invoice, language="de")
     return (time.perf_counter() - began) / pages
+
+
+def _our_xml(syntax: Syntax, count: int) -> float:
+    made = [_invoice() for _ in range(count)]
+    began = time.perf_counter()
+    for invoice in made:
+        render(to_e_invoice(invoice, profile=Profile.EN16931), syntax=syntax)
+    return (time.perf_counter() - began) / count
+
+
+def _their_xml(syntax: Syntax, count: int) -> float:
+    """The elements of one document, again and again, by lxml alone."""
+    root = etree.fromstring(render(to_e_invoice(_invoice(), profile=Profile.EN16931), syntax=syntax))
+
+    def copy(element: etree._Element, parent: etree._Element | None) -> etree._Element:
+        made = etree.Element(element.tag, nsmap=root.nsmap) if parent is None else etree.SubElement(parent, element.tag)
+        made.text = element.text
+        for name, value in element.attrib.items():
+            made.set(name, value)
+        for child in element:
+            copy(child, made)
+        return made
+
+    began = time.perf_counter()
+    for _ in range(count):
+        etree.tostring(copy(root, None), encoding="UTF-8", xml_declaration=True)
+    return (time.perf_counter() - began) / count
 
 
 def _theirs(pages: int) -> float:
@@ -107,6 +151,9 @@ def _invoice() -> Invoice:
         seller=seller,
         buyer=replace(seller, name="Musterfirma GmbH & Co. KG", country="DE", vat_id="DE123456789"),
         lines=done,
+        line_total_minor=totals.line_total_minor,
+        allowance_total_minor=totals.allowance_total_minor,
+        charge_total_minor=totals.charge_total_minor,
         total_without_vat_minor=totals.total_without_vat_minor,
         vat_total_minor=totals.vat_total_minor,
         total_with_vat_minor=totals.total_with_vat_minor,
