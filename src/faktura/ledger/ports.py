@@ -20,6 +20,7 @@ from faktura.domain.recorded import NewWord, SourceKind, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.collecting_ports import CollectedStore
+from faktura.ledger.file_ports import FileStore
 from faktura.ledger.listing_ports import Ask, ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
@@ -330,6 +331,8 @@ class Transaction(Protocol):
     def audit(self) -> AuditStore: ...
     @property
     def vat(self) -> VatStore: ...
+    @property
+    def files(self) -> FileStore: ...
     @property
     def serving(self) -> ServingStore: ...
     @property

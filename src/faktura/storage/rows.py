@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from faktura.domain.document_file import DocumentFile
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.moment import Moment
 from faktura.domain.money import Currency, canonical
@@ -103,7 +104,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck | DocumentFile) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 
