@@ -16,6 +16,7 @@ class ServedFile:
     account_id: int
     invoice_id: int | None
     """None where the token's account has no such document in its list."""
+    number: str = ""
     sha256: bytes | None = None
     body: bytes | None = None
 

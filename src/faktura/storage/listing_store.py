@@ -175,9 +175,15 @@ class ServingRows:
 def _to_served_file(rows: Sequence[Row]) -> ServedFile | None:
     if not rows:
         return None
-    provider_id, account_id, invoice_id, sha256, body = rows[0]
-    kept = None if body is None else bytes(body)
-    return ServedFile(provider_id=provider_id, account_id=account_id, invoice_id=invoice_id, sha256=None if kept is None else bytes(sha256), body=kept)
+    provider_id, account_id, invoice_id, number, sha256, body = rows[0]
+    return ServedFile(
+        provider_id=provider_id,
+        account_id=account_id,
+        invoice_id=invoice_id,
+        number=number or "",
+        sha256=None if body is None else bytes(sha256),
+        body=None if body is None else bytes(body),
+    )
 
 
 def _to_owner(rows: Sequence[Row]) -> tuple[int, int] | None:

@@ -623,7 +623,7 @@ WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_u
 
 -- name: serve_file
 -- A listed document by the id that the provider's API gives it, and what is kept of its file.
-SELECT a.provider_id, a.account_id, l.invoice_id, f.sha256, f.body
+SELECT a.provider_id, a.account_id, l.invoice_id, i.number, f.sha256, f.body
 FROM token t
 JOIN account a ON a.account_id = t.account_id
 LEFT JOIN invoice i ON i.account_id = a.account_id AND i.wire_id = :wire_id
