@@ -16,6 +16,13 @@ FULL = {
     "registration_id": "123456789",
     "tax_number": "12",
     "email": "a@example.com",
+    "contact_name": "Ivan Petrov",
+    "phone": "+359 2 123",
+    "electronic_address": "0088:4035811991021",
+    "buyer_reference": "04011000-12345-34",
+    "iban": "BG80 BNBG 9661 1020 3456 78",
+    "bic": "BNBGBGSF",
+    "account_name": "Host OOD",
 }
 
 
@@ -55,6 +62,23 @@ def test_unusable_texts(field: str, value: object) -> None:
     assert ("text" if field != "country" else "BR-CL-14", f"buyer.{field}") in faults
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("iban", "BG81BNBG96611020345678", "IBAN"),
+        ("iban", "BG80", "IBAN"),
+        ("bic", "BNBG", "BIC"),
+        ("bic", "bnbgbgsf", "BIC"),
+        ("electronic_address", "4035811991021", "BR-CL-25"),
+        ("electronic_address", "0088:", "BR-CL-25"),
+        ("electronic_address", "em:a@example.com", "BR-CL-25"),
+    ],
+)
+def test_codes_of_a_party(field: str, value: str, rule: str) -> None:
+    """Account numbers have their check digits, banks their BIC, electronic addresses their scheme."""
+    assert parse({**FULL, field: value}) == (None, {(rule, f"buyer.{field}")})
+
+
 def test_longest_text() -> None:
     """A text of a thousand characters is still a text."""
     assert parse({**FULL, "street": "x" * 1000}) == (Party(**{**FULL, "street": "x" * 1000}), set())
@@ -74,9 +98,9 @@ def test_party_is_an_object(value: object) -> None:
 
 def test_all_faults_of_a_party() -> None:
     """A missing name, unknown fields and bad values are reported together."""
-    party, faults = parse({"country": "x", "email": 1, "phone": "1", 7: 8})
+    party, faults = parse({"country": "x", "email": 1, "fax": "1", 7: 8})
     assert party is None
-    assert faults == {("text", "buyer.name"), ("text", "buyer.email"), ("BR-CL-14", "buyer.country"), ("unknown", "buyer.phone"), ("unknown", "buyer.7")}
+    assert faults == {("text", "buyer.name"), ("text", "buyer.email"), ("BR-CL-14", "buyer.country"), ("unknown", "buyer.fax"), ("unknown", "buyer.7")}
 
 
 @given(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.domain.sample import DRAFT, issued
 
 from faktura.domain.draft import parse_draft
 from faktura.domain.invoice import Invoice, TypeCode
@@ -86,3 +87,21 @@ def test_what_has_no_canonical_text_is_refused() -> None:
     """A value of another kind is a mistake of ours, and never digested as something else."""
     with pytest.raises(TypeError):
         canonical_json(object())
+
+
+def test_parties_of_older_releases_keep_their_digests() -> None:
+    """A party of before contacts, electronic addresses and accounts were known has the digest that it had."""
+    party = Party(
+        name="Host OOD",
+        street="ul. Vitosha 1",
+        city="Sofia",
+        post_code="1000",
+        country="BG",
+        vat_id="BG123456789",
+        registration_id="123456789",
+        tax_number="12",
+        email="a@example.com",
+    )
+    assert digest(party).hex() == "92b04f82896830562c0af4928607eb4106b2a212b691e87c1be1c0362d876c9b"
+    assert digest(issued(DRAFT)).hex() == "14a12caafcbaecb77d3de62e6b15120deda858a0d2c094ab3a7d773db04f3d9e"
+    assert digest(replace(party, iban="BG80BNBG96611020345678")) != digest(party)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.text import is_text, shown
 
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
+_ELECTRONIC_ADDRESS = re.compile(r"[0-9A-Z]{2,4}:\S+\Z")
+_BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z")
 TEXT_LENGTH_MAX = 1000
 
 
@@ -35,6 +37,20 @@ class Party:
     """BT-32: the seller's local tax number."""
     email: str | None = None
     """BT-43 / BT-58."""
+    contact_name: str | None = None
+    """BT-41 / BT-56."""
+    phone: str | None = None
+    """BT-42 / BT-57."""
+    electronic_address: str | None = None
+    """BT-34 / BT-49 with its scheme of the EAS list before a colon: `0088:4035811991021`, `EM:billing@example.com`."""
+    buyer_reference: str | None = None
+    """BT-10: what the buyer wants to find its invoices by, such as the Leitweg-ID."""
+    iban: str | None = None
+    """BT-84: where the seller is paid."""
+    bic: str | None = None
+    """BT-86."""
+    account_name: str | None = None
+    """BT-85."""
 
     def __post_init__(self) -> None:
         faults = [fault("text", name, "is not a text of 1 to 1000 characters") for name in self.__slots__ if not self._usable(name)]
@@ -43,6 +59,8 @@ class Party:
                 parse_country(self.country)
             except ValueError as error:
                 faults.append(fault("BR-CL-14", "country", str(error)))
+        if self.electronic_address is not None or self.iban is not None or self.bic is not None:
+            faults += self._bad_codes({found.path for found in faults})
         if faults:
             raise InvalidDocumentError(faults)
 
@@ -52,9 +70,26 @@ class Party:
             return name != "name"
         return is_text(value, length_max=TEXT_LENGTH_MAX)
 
+    def _bad_codes(self, unusable: set[str]) -> Iterator[Fault]:
+        """What is a text, but not of the form that its term asks for."""
+        if self.electronic_address is not None and "electronic_address" not in unusable and not _ELECTRONIC_ADDRESS.match(self.electronic_address):
+            yield fault("BR-CL-25", "electronic_address", f"{shown(self.electronic_address)} is not a scheme and an address, such as 0088:4035811991021")
+        if self.iban is not None and "iban" not in unusable and not is_iban(self.iban):
+            yield fault("IBAN", "iban", f"{shown(self.iban)} is not an IBAN: its length or its check digits are wrong")
+        if self.bic is not None and "bic" not in unusable and not _BIC.match(self.bic):
+            yield fault("BIC", "bic", f"{shown(self.bic)} is not a BIC of 8 or 11 characters")
+
     def to_mapping(self) -> dict[str, str]:
         """What is known of the party, for storage and JSON."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+
+def is_iban(value: str) -> bool:
+    """Whether length and check digits are those of an account number (ISO 13616); spaces do not count."""
+    from stdnum import iban  # noqa: PLC0415 - loads the formats of all countries: only for who names an account
+
+    # What countries check inside is not checked: banks gave out numbers before they did.
+    return bool(iban.is_valid(value, check_country=False))
 
 
 def parse_country(value: object) -> str:

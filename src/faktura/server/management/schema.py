@@ -39,6 +39,15 @@ class PartyBody(Body, frozen=True, kw_only=True):
     registration_id: Text | None = None
     tax_number: Text | None = None
     email: Text | None = None
+    contact_name: Annotated[str, Meta(description="Whom to ask (BT-41, BT-56).")] | None = None
+    phone: Annotated[str, Meta(description="BT-42, BT-57.")] | None = None
+    electronic_address: (
+        Annotated[str, Meta(description="Where e-invoices go, its scheme of the EAS list first (BT-34, BT-49).", examples=["0088:4035811991021"])] | None
+    ) = None
+    buyer_reference: Annotated[str, Meta(description="Of a buyer: what it finds its invoices by (BT-10), such as the Leitweg-ID.")] | None = None
+    iban: Annotated[str, Meta(description="Of a seller: the account to pay to (BT-84).", examples=["DE75512108001245126199"])] | None = None
+    bic: Annotated[str, Meta(description="Its bank (BT-86).")] | None = None
+    account_name: Annotated[str, Meta(description="Whose account it is (BT-85).")] | None = None
 
 
 class AccountBody(Body, frozen=True, kw_only=True):
