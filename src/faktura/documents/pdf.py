@@ -1,0 +1,72 @@
+"""A document as PDF/A-3b: typeset by typst in this process, with the fonts that come along; the same bytes for the same document."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import typst
+
+from faktura.documents.facturx import make_hybrid
+from faktura.documents.pdf_content import content
+from faktura.documents.pdf_glyphs import FONTS
+from faktura.documents.pdf_look import Look
+from faktura.documents.pdf_texts import language_of
+from faktura.domain.errors import FakturaError, SettingError
+from faktura.domain.invoice import Invoice
+
+__all__ = ["Look", "render_pdf", "render_png"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+STANDARD = "a-3b"
+
+_turn = Lock()  # a compiler serves one thread at a time
+
+
+def render_pdf(invoice: Invoice, *, language: str = "en", look: Look = Look(), facturx: bytes | None = None, is_test: bool = False) -> bytes:  # noqa: B008 - frozen
+    """The document's PDF, with amounts as at issue; with `facturx`, its CII, the hybrid invoice that carries it.
+
+    A document that lacks what a page must show is refused with InvalidDocumentError; an unknown language or an unusable logo with SettingError.
+    """
+    page = content(invoice, language=language_of(language), look=look, is_test=is_test)
+    pdf = _typeset(page, invoice, has_logo=look.logo is not None, format="pdf", pdf_standards=STANDARD)
+    return make_hybrid(pdf, cii=facturx, issue_date=invoice.issue_date) if facturx is not None else pdf
+
+
+def render_png(
+    invoice: Invoice,
+    *,
+    language: str = "en",
+    look: Look = Look(),  # noqa: B008 - frozen
+    is_test: bool = False,
+    ppi: int = 72,
+) -> list[bytes]:
+    """The same pages as pictures."""
+    page = content(invoice, language=language_of(language), look=look, is_test=is_test)
+    made = _typeset(page, invoice, has_logo=look.logo is not None, format="png", ppi=ppi)
+    return made if isinstance(made, list) else [made]
+
+
+def _typeset(page: dict[str, Any], invoice: Invoice, *, has_logo: bool, **options: Any) -> Any:  # noqa: ANN401 - bytes, or a list of them for pictures
+    inputs = {"content": json.dumps(page, ensure_ascii=False)}
+    issued = datetime(invoice.issue_date.year, invoice.issue_date.month, invoice.issue_date.day, tzinfo=UTC)
+    try:
+        with _turn:
+            return _compiler().compile(sys_inputs=inputs, timestamp=issued, **options)
+    except typst.TypstError as error:
+        if has_logo and "image" in f"{error.message} {error.diagnostic}":
+            message = f"the logo cannot be drawn: {error.message}"
+            raise SettingError(message) from error
+        message = f"document {invoice.number} could not be typeset: {error.message}"
+        raise FakturaError(message) from error
+
+
+@cache
+def _compiler() -> typst.Compiler:
+    """The one compiler of this process: fonts are read once. No font of the machine is used."""
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+    return typst.Compiler(str(TEMPLATES / "invoice.typ"), root=str(TEMPLATES), font_paths=fonts)

@@ -1,0 +1,254 @@
+"""What a page says: an invoice as the texts that its template sets. Every text is made here; the template only places it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from faktura.documents.pdf_formats import Formats, formats
+from faktura.documents.pdf_glyphs import printable
+from faktura.documents.pdf_look import Look, logo_format
+from faktura.documents.pdf_payment import payment_block
+from faktura.documents.pdf_texts import CATEGORIES, title, unit, words
+from faktura.domain.errors import Fault, InvalidDocumentError, fault
+from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Period, TypeCode
+from faktura.domain.money import Currency
+from faktura.domain.party import Party
+from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
+
+_PRICE_DECIMALS = 4
+"""Decimals of the price without VAT that is derived from one with VAT."""
+
+Cell = str | list[str]
+
+
+class Writing(NamedTuple):
+    """How this document is written: its language's words and formats, its currency and price basis."""
+
+    language: str
+    say: dict[str, str]
+    form: Formats
+    money: Currency
+    is_gross: bool
+
+    def amount(self, amount_minor: int | None) -> str:
+        """An amount in a column."""
+        return "" if amount_minor is None else self.form.amount(amount_minor, self.money)
+
+
+def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> dict[str, Any]:
+    """All texts of a document, clean of what the fonts cannot set. InvalidDocumentError names every term that is lacking."""
+    faults = lacking(invoice)
+    if faults:
+        raise InvalidDocumentError(faults)
+    assert invoice.type_code is not None  # noqa: S101 - `lacking` has seen to it
+    assert invoice.seller is not None  # noqa: S101
+    assert invoice.buyer is not None  # noqa: S101
+    write = Writing(language, words(language), formats(language), invoice.currency, invoice.price_basis is PriceBasis.GROSS)
+    payment, code = ([], "") if is_test else payment_block(invoice, write.say, write.form)  # nobody shall pay a test
+    page: dict[str, Any] = {
+        "lang": language,
+        "say": write.say,
+        "title": title(invoice.type_code, language),
+        "number": invoice.number,
+        "issue_day": write.form.day(invoice.issue_date),
+        "currency": invoice.currency.code,
+        "seller": _party(invoice.seller, write),
+        "buyer": _party(invoice.buyer, write),
+        "facts": _facts(invoice, write),
+        "marks": _marks(invoice, write, is_test=is_test),
+        "is_test": is_test,
+        "is_gross": write.is_gross,
+        "rows": _rows(invoice.lines or (), write),
+        "breakdown": [_group(group, write) for group in invoice.vat_breakdown],
+        "reasons": _reasons(invoice.vat_breakdown, write),
+        "totals": _totals(invoice, write),
+        "payment": payment,
+        "terms": invoice.payment_terms or "",
+        "note": invoice.note or "",
+        "footer": look.footer or "",
+    }
+    cleaned: dict[str, Any] = _clean(page)
+    return cleaned | {"accent": look.accent, "logo": _logo(look), "qr": code}
+
+
+def lacking(invoice: Invoice) -> list[Fault]:
+    """The terms without which there is no document to show: an issued one has all, a recorded one what its source said."""
+    needed = {
+        ("BR-04", "type_code"): invoice.type_code,
+        ("BR-06", "seller"): invoice.seller,
+        ("BR-07", "buyer"): invoice.buyer,
+        ("BR-16", "lines"): invoice.lines or None,
+        ("BR-13", "total_without_vat"): invoice.total_without_vat_minor,
+        ("BR-CO-14", "vat_total"): invoice.vat_total_minor,
+        ("BR-14", "total_with_vat"): invoice.total_with_vat_minor,
+        ("BR-CO-18", "vat_breakdown"): invoice.vat_breakdown or None,
+    }
+    faults = [fault(rule, path, "is not known of this document") for (rule, path), value in needed.items() if value is None]
+    for index, line in enumerate(invoice.lines or ()):
+        if line.vat is None:
+            faults.append(fault("BR-CO-04", f"lines[{index}].vat_rate", "is not known of this document"))
+        if line.net_amount_minor is None:
+            faults.append(fault("BR-24", f"lines[{index}].net_amount", "is not known of this document"))
+    return faults
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - a tree of texts
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _logo(look: Look) -> dict[str, Any] | None:
+    if look.logo is None:
+        return None
+    return {"format": logo_format(look.logo), "bytes": list(look.logo)}
+
+
+def _party(party: Party, write: Writing) -> dict[str, Any]:
+    place = " ".join(text for text in (party.post_code, party.city) if text)
+    country = write.form.country(party.country) if party.country else None
+    more = [getattr(party, name, None) for name in ("street_additional", "address_line")]
+    numbers = {"registration": party.registration_id, "vat_id": party.vat_id, "tax_number": party.tax_number}
+    return {
+        "name": party.name,
+        "address": [text for text in (party.street, *more, place, country) if text],
+        "numbers": [[write.say[key], number] for key, number in numbers.items() if number],
+        "email": party.email or "",
+    }
+
+
+def _facts(invoice: Invoice, write: Writing) -> list[list[str]]:
+    say, form = write.say, write.form
+    facts = [[say["issue_date"], form.day(invoice.issue_date)]]
+    if invoice.tax_point_date:
+        facts.append([say["tax_point"], form.day(invoice.tax_point_date)])
+    if invoice.period and _is_said(invoice.period):
+        facts.append([say["period"], form.period(invoice.period)])
+    if invoice.due_date:
+        facts.append([say["due_date"], form.day(invoice.due_date)])
+    preceding = invoice.preceding_invoice
+    if preceding:
+        day = f" {say['of']} {form.day(preceding.issue_date)}" if preceding.issue_date else ""
+        facts.append([say["corrects"], f"{preceding.number}{day}"])
+    if reference := getattr(invoice, "buyer_reference", None):
+        facts.append([say["buyer_reference"], str(reference)])
+    if invoice.order_ids:
+        facts.append([say["order"], ", ".join(map(str, invoice.order_ids))])
+    return facts
+
+
+def _is_said(period: Period) -> bool:
+    return period.start is not None or period.end is not None
+
+
+def _marks(invoice: Invoice, write: Writing, *, is_test: bool) -> list[str]:
+    """What must be said beside the title."""
+    marks = [write.say["test"]] if is_test else []
+    if invoice.type_code is TypeCode.PRO_FORMA:
+        marks.append(write.say["no_invoice"])
+    if invoice.type_code is TypeCode.CREDIT_NOTE and invoice.preceding_invoice:
+        marks.append(write.say["credited"])
+    return marks
+
+
+def _rows(lines: Sequence[InvoiceLine], write: Writing) -> list[dict[str, Any]]:
+    quantities = _aligned([line.quantity for line in lines], 0, write.form)
+    prices = _aligned([line.unit_price for line in lines], write.money.digits, write.form)
+    return [
+        {
+            "name": line.name,
+            "details": _details(line, write),
+            "quantity": quantity,
+            "unit": unit(line.unit_code, write.language),
+            "price": price,
+            "price_net": _net_price(line, write) if write.is_gross else "",
+            "vat": _rate(line.vat, write),
+            "net": write.amount(line.net_amount_minor),
+            "total": write.amount(line.line_total_minor),
+        }
+        for line, quantity, price in zip(lines, quantities, prices, strict=True)
+    ]
+
+
+def _aligned(values: Sequence[Decimal], decimals_min: int, form: Formats) -> list[list[str]]:
+    """Each number, and what it lacks to the longest fraction: set invisibly behind it, so that decimal marks stand in line."""
+    texts = [form.number(value, decimals_min=decimals_min) for value in values]
+    fractions = [text.rpartition(form.decimal_mark)[2] if form.decimal_mark in text else "" for text in texts]
+    longest = max(map(len, fractions))
+    return [
+        [text, ("" if fraction or not longest else form.decimal_mark) + "0" * (longest - len(fraction))] for text, fraction in zip(texts, fractions, strict=True)
+    ]
+
+
+def _details(line: InvoiceLine, write: Writing) -> list[str]:
+    details = []
+    if line.item_id:
+        details.append(line.item_id)
+    if line.period and _is_said(line.period):
+        details.append(write.form.period(line.period))
+    if line.order_id is not None:
+        details.append(f"{write.say['order']} {line.order_id}")
+    joined = [" · ".join(details)] if details else []
+    return joined + [f"{item.reason}: {write.amount(item.signed_minor)}" for item in line.allowances_charges]
+
+
+def _net_price(line: InvoiceLine, write: Writing) -> str:
+    """The unit price without VAT (Art. 226 (8)), of one that contains it."""
+    rate = line.vat.rate if line.vat else Decimal(0)
+    net = round(line.unit_price * 100 / (100 + rate), _PRICE_DECIMALS)
+    return f"{write.form.number(net, decimals_min=write.money.digits)} {write.say['price_without']}"
+
+
+def _rate(vat: VatKey | None, write: Writing) -> str:
+    if vat is None or vat.category is VatCategory.OUTSIDE_SCOPE:
+        return "–"
+    return write.form.percent(vat.rate)
+
+
+def _group(group: VatBreakdown, write: Writing) -> list[str]:
+    label = _rate(VatKey(group.category, group.rate), write)
+    category = CATEGORIES[write.language].get(group.category) if group.category else None
+    taxable, tax = group.taxable_amount_minor, group.tax_amount_minor
+    both = None if taxable is None or tax is None else taxable + tax
+    return [label if category is None else category if label == "–" else f"{label} · {category}", *map(write.amount, (taxable, tax, both))]
+
+
+def _reasons(breakdown: Sequence[VatBreakdown], write: Writing) -> list[str]:
+    """The words of the law for each category without tax, with the ground that the document gives."""
+    found = []
+    for group in breakdown:
+        if group.category is None or group.category.taxed:
+            continue
+        label, reason = CATEGORIES[write.language][group.category], group.exemption_reason
+        if reason and reason.casefold().startswith(label.casefold()):
+            found.append(reason)
+        else:
+            found.append(f"{label}: {reason}" if reason else label)
+    return list(dict.fromkeys(found))
+
+
+def _totals(invoice: Invoice, write: Writing) -> dict[str, Any]:
+    say = write.say
+    rows = []
+    if invoice.allowances_charges:
+        amounts = [line.line_total_minor if write.is_gross else line.net_amount_minor or 0 for line in invoice.lines or ()]
+        rows.append([say["lines_total"], write.amount(sum(amounts))])
+        rows += [_adjustment(item, write) for item in invoice.allowances_charges]
+    rows.append([say["without_vat"], write.amount(invoice.total_without_vat_minor)])
+    rows.append([say["vat_total"], write.amount(invoice.vat_total_minor)])
+    return {
+        "rows": rows,
+        "label": say[f"total_{int(invoice.type_code or TypeCode.INVOICE)}"],
+        "amount": write.form.money(invoice.total_with_vat_minor or 0, write.money),
+    }
+
+
+def _adjustment(item: AllowanceCharge, write: Writing) -> list[str]:
+    rate = f" ({_rate(item.vat, write)})" if item.vat else ""
+    return [f"{item.reason}{rate}", write.amount(item.signed_minor)]

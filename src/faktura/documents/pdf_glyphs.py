@@ -1,0 +1,74 @@
+"""Text that the shipped fonts can set: what they lack is shown as a mark, what would mislead is left out."""
+
+from __future__ import annotations
+
+import re
+import struct
+import unicodedata
+from functools import cache, lru_cache
+from pathlib import Path
+
+FONTS = Path(__file__).parent / "fonts"
+MISSING = "\ufffd"
+"""Stands for a character that no shipped font has; PDF/A forbids text without a glyph."""
+
+_LONG_WORD = re.compile(r"[^\s\u200b-]{24,}")
+_BREAK = "\u200b"
+
+
+@cache
+def coverage() -> frozenset[int]:
+    """The code points that the shipped fonts have glyphs for."""
+    found: set[int] = set()
+    for path in sorted(FONTS.iterdir()):
+        if path.suffix in {".otf", ".ttf"}:
+            found |= _code_points(path.read_bytes())
+    return frozenset(found)
+
+
+def _code_points(font: bytes) -> set[int]:
+    """The mapped code points of an OpenType font: its `cmap` in format 12 or 4."""
+    tables = {font[at : at + 4]: struct.unpack(">II", font[at + 8 : at + 16]) for at in range(12, 12 + 16 * int.from_bytes(font[4:6]), 16)}
+    start, length = tables[b"cmap"]
+    cmap = font[start : start + length]
+    found: set[int] = set()
+    for index in range(int.from_bytes(cmap[2:4])):
+        offset = int.from_bytes(cmap[8 + 8 * index : 12 + 8 * index])
+        form = int.from_bytes(cmap[offset : offset + 2])
+        if form == 12:
+            for group in range(int.from_bytes(cmap[offset + 12 : offset + 16])):
+                first, last, _ = struct.unpack_from(">III", cmap, offset + 16 + 12 * group)
+                found.update(range(first, last + 1))
+        elif form == 4:
+            half = int.from_bytes(cmap[offset + 6 : offset + 8])
+            for segment in range(0, half, 2):
+                last = int.from_bytes(cmap[offset + 14 + segment : offset + 16 + segment])
+                first = int.from_bytes(cmap[offset + 16 + half + segment : offset + 18 + half + segment])
+                found.update(range(first, min(last, 0xFFFE) + 1))
+    return found
+
+
+def printable(text: str) -> str:
+    """A text as the page shows it.
+
+    Composed; control characters are spaces, line breaks stay; invisible characters, which may turn the order of what is read, are left
+    out; what no font has is U+FFFD; words too long for a column may be broken anywhere.
+    """
+    if text.isascii() and text.isprintable() and len(text) < 24:
+        return text
+    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _LONG_WORD.sub(lambda word: _BREAK.join(word.group()), "".join(map(_shown, composed)))
+
+
+@lru_cache(maxsize=4096)
+def _shown(character: str) -> str:
+    category = unicodedata.category(character)
+    if character == "\n":
+        return character
+    if category in {"Cc", "Zl", "Zp"}:
+        return " "
+    if category == "Cf" or 0xFE00 <= ord(character) <= 0xFE0F:
+        return ""
+    if category == "Zs":
+        return "\u00a0" if character in "\u00a0\u202f\u2007" else " "
+    return character if ord(character) in coverage() else MISSING
