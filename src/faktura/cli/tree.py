@@ -21,6 +21,7 @@ COMMANDS = {
     "reverse": "payments:reverse_command",
     "credit": "invoices:credit_command",
     "bill": "billing:bill_command",
+    "render": "rendering:render_command",
     "export": "exports:export_command",
     "vat-report": "vat:vat_report_command",
     "lock-period": "vat:lock_period_command",

@@ -48,8 +48,18 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
     xml = None
     if form is Form.FACTURX:
         xml = hand_out(books, account_id=account_id, invoice_id=invoice_id, form=FACTURX_XML, make=lambda: make_xml(invoice, form)).body
-    name = f"{form.value}.{spoken}"
-    return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=name, make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml))
+    return hand_out(
+        books,
+        account_id=account_id,
+        invoice_id=invoice_id,
+        form=stored_form(form, spoken),
+        make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml),
+    )
+
+
+def stored_form(form: Form, language: str | None) -> str:
+    """What the ledger keeps a file under."""
+    return f"{form.value}.{language}" if form.is_pdf else form.value
 
 
 def make_xml(invoice: Invoice, form: Form) -> bytes:
