@@ -143,6 +143,10 @@ RECIPES: dict[str, Recipe] = {
     "listInvoices": lambda api: Ask(query={"account_id": account_of(api), "limit": 5}),
     "issueInvoice": lambda api: Ask(body=document(api, note=unique("issued"))),
     "getInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}),
+    **{
+        name: lambda api: Ask(path={"invoice_id": invoice_of(api)})
+        for name in ("getInvoicePdf", "getInvoiceFacturx", "getInvoiceUbl", "getInvoiceCii", "getInvoiceXrechnung")
+    },
     "invoiceProForma": lambda api: Ask(path={"invoice_id": invoice_of(api, type_code=325, order_ids=[next(_count)])}, body={}),
     "creditInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}, body={"note": unique("credited")}),
     "allocateCreditNote": lambda api: Ask(path={"invoice_id": credit_note_of(api)}, body=_share(api)),

@@ -26,6 +26,7 @@ COMMANDS = {
     "vat-report": "vat:vat_report_command",
     "lock-period": "vat:lock_period_command",
     "import": "imports:import_command",
+    "validate": "validation:validate_command",
     "pull": "pull:pull_command",
     "changes": "changes:changes_command",
     "migrate": "upkeep:migrate_command",
