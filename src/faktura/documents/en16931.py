@@ -6,7 +6,7 @@ are in the document's currency, without VAT unless said otherwise; None means th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -385,3 +385,10 @@ class Parsed:
     """BT-24 as it stands."""
     left_out: tuple[str, ...]
     """Paths of elements and attributes that EN 16931 does not have or that were not understood."""
+
+
+def as_profile(document: EInvoice, profile: Profile | None) -> EInvoice:
+    """The document with the profile's BT-23 and BT-24; itself without a profile."""
+    if profile is None or (document.specification_id, document.business_process) == (profile.specification_id, profile.business_process):
+        return document
+    return replace(document, specification_id=profile.specification_id, business_process=profile.business_process)
