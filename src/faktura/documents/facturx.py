@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from datetime import date
 
 import pikepdf
 from lxml import etree
+from pikepdf.settings import set_qpdf_limits
 
 from faktura.domain.errors import InputError
 
 FILE_NAME = "factur-x.xml"
 CONFORMANCE_LEVEL = "EN 16931"
+PDF_BYTES_MAX = 32 * 2**20
+XML_BYTES_MAX = 16 * 2**20
+
+_UNPACKED_BYTES_MAX = 4 * 2**20
+_ATTACHMENTS_MAX = 1000
+_NAMES = ("factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml")
+"""Of Factur-X and ZUGFeRD 2.1, of ZUGFeRD 1 and 2.0 (in either case), of the profile XRECHNUNG."""
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _EXTENSION = "http://www.aiim.org/pdfa/ns/extension/"
 _FX = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
+_FX_FAMILIES = ("urn:factur-x:", "urn:zugferd:", "urn:ferd:")
 _SCHEMA = f"""
 <rdf:li xmlns:rdf="{_RDF}" xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#"
   rdf:parseType="Resource"><pdfaSchema:schema>Factur-X PDFA Extension Schema</pdfaSchema:schema><pdfaSchema:namespaceURI>{_FX}</pdfaSchema:namespaceURI>
@@ -51,8 +61,18 @@ def make_hybrid(pdf: bytes, *, cii: bytes, issue_date: date, conformance_level: 
         opened.Root.AF = pikepdf.Array([spec.obj])
         metadata = opened.Root.Metadata
         metadata.write(_with_facturx(metadata.read_bytes(), conformance_level))
-        out = io.BytesIO()
-        opened.save(out, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.preserve, compress_streams=True)
+        return _saved(opened)
+
+
+def packed(pdf: bytes) -> bytes:
+    """The same PDF with its many small objects packed into streams: half the size of a page, a fifth of a long document's."""
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        return _saved(opened)
+
+
+def _saved(opened: pikepdf.Pdf) -> bytes:
+    out = io.BytesIO()
+    opened.save(out, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
     return out.getvalue()
 
 
@@ -91,5 +111,83 @@ class Attachment:
 
 
 def extract_xml(pdf: bytes) -> Attachment:
-    """The e-invoice that a hybrid PDF carries; InputError where there is none, or where the PDF cannot be read within bounds."""
-    raise InputError("not yet")
+    """The e-invoice that a hybrid PDF carries; InputError, with the reason, where there is none or the PDF cannot be read within bounds."""
+    if len(pdf) > PDF_BYTES_MAX:
+        message = f"the PDF has more than {PDF_BYTES_MAX // 2**20} MiB"
+        raise InputError(message)
+    set_qpdf_limits(flate_max_memory=_UNPACKED_BYTES_MAX)  # of what qpdf itself unpacks: object and cross-reference streams
+    try:
+        with pikepdf.open(io.BytesIO(pdf), attempt_recovery=False) as opened:
+            return _attachment(opened)
+    except pikepdf.PasswordError as error:
+        raise InputError("the PDF is encrypted and asks for a password; save it without one") from error
+    except (pikepdf.PdfError, pikepdf.DependencyError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, RecursionError, OverflowError) as error:
+        message = f"this is no PDF that can be read: {str(error)[:200]}"
+        raise InputError(message) from error
+
+
+def _attachment(opened: pikepdf.Pdf) -> Attachment:
+    found = {}
+    for count, (name, spec) in enumerate(opened.attachments.items()):
+        if count >= _ATTACHMENTS_MAX:
+            message = f"the PDF has more than {_ATTACHMENTS_MAX} attachments"
+            raise InputError(message)
+        written = spec.filename or name  # the tree's key may be anything
+        if written.casefold() in _NAMES:
+            found.setdefault(written.casefold(), (written, spec))
+    if not found:
+        raise InputError(f"the PDF carries no e-invoice: no attachment is named {', '.join(_NAMES)}")
+    told = _metadata(opened)
+    chosen = told.get("DocumentFileName", "").casefold()
+    name, spec = found.get(chosen) or next(found[name] for name in _NAMES if name in found)
+    return Attachment(name=name, data=_unpacked(spec.get_file().obj, XML_BYTES_MAX), conformance_level=told.get("ConformanceLevel"))
+
+
+def _unpacked(stream: pikepdf.Object, bytes_max: int) -> bytes:
+    """A stream's bytes, never more than so many: a small file may unpack to any size."""
+    filters = stream.get("/Filter")
+    names = [str(name) for name in filters] if isinstance(filters, pikepdf.Array) else [] if filters is None else [str(filters)]
+    if names not in ([], ["/FlateDecode"]) or (names and int(_parameters(stream).get("/Predictor", 1)) != 1):
+        message = f"an attachment is packed in a way that is not read: {' '.join(names)[:100]}"
+        raise InputError(message)
+    raw = stream.read_raw_bytes()
+    if names:
+        unpacking = zlib.decompressobj()
+        try:
+            data = unpacking.decompress(raw, bytes_max + 1)
+        except zlib.error as error:
+            raise InputError("an attachment is damaged and cannot be unpacked") from error
+        if not unpacking.eof and len(data) <= bytes_max:
+            raise InputError("an attachment is cut off and cannot be unpacked")
+    else:
+        data = raw
+    if len(data) > bytes_max:
+        message = f"an attachment unpacks to more than {bytes_max // 2**20} MiB"
+        raise InputError(message)
+    return data
+
+
+def _parameters(stream: pikepdf.Object) -> pikepdf.Object | dict[str, int]:
+    given = stream.get("/DecodeParms")
+    if isinstance(given, pikepdf.Array):
+        given = given[0] if len(given) else None
+    return {} if given is None else given
+
+
+def _metadata(opened: pikepdf.Pdf) -> dict[str, str]:
+    """What the PDF's metadata say of its e-invoice, as elements or as attributes, under whichever namespace the years have used."""
+    stream = opened.Root.get("/Metadata")
+    if stream is None:
+        return {}
+    try:
+        root = etree.fromstring(_unpacked(stream, _UNPACKED_BYTES_MAX), _parser())
+    except (etree.XMLSyntaxError, ValueError, InputError):
+        return {}  # a PDF without readable metadata may carry an invoice all the same
+    told: dict[str, str] = {}
+    for description in root.iter(f"{{{_RDF}}}Description"):
+        items = [(str(child.tag), child.text or "") for child in description if isinstance(child.tag, str)] + [(str(k), str(v)) for k, v in description.items()]
+        for tag, value in items:
+            namespace, _, name = tag.lstrip("{").rpartition("}")
+            if name in _PROPERTIES and namespace.startswith(_FX_FAMILIES):
+                told.setdefault(name, value.strip())
+    return told

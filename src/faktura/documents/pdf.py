@@ -11,7 +11,7 @@ from typing import Any
 
 import typst
 
-from faktura.documents.facturx import make_hybrid
+from faktura.documents.facturx import make_hybrid, packed
 from faktura.documents.pdf_content import content
 from faktura.documents.pdf_glyphs import FONTS
 from faktura.documents.pdf_look import Look
@@ -34,7 +34,7 @@ def render_pdf(invoice: Invoice, *, language: str = "en", look: Look = Look(), f
     """
     page = content(invoice, language=language_of(language), look=look, is_test=is_test)
     pdf = _typeset(page, invoice, has_logo=look.logo is not None, format="pdf", pdf_standards=STANDARD)
-    return make_hybrid(pdf, cii=facturx, issue_date=invoice.issue_date) if facturx is not None else pdf
+    return packed(pdf) if facturx is None else make_hybrid(pdf, cii=facturx, issue_date=invoice.issue_date)
 
 
 def render_png(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,10 +17,10 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
+_UNBROKEN = 10_000
+_KEPT_TEXT_LINES_MAX = 35
 _PRICE_DECIMALS = 4
 """Decimals of the price without VAT that is derived from one with VAT."""
-
-Cell = str | list[str]
 
 
 class Writing(NamedTuple):
@@ -31,6 +31,8 @@ class Writing(NamedTuple):
     form: Formats
     money: Currency
     is_gross: bool
+    marks: Mapping[VatCategory | None, str]
+    """What tells several categories without tax apart, beside their rates and before their words."""
 
     def amount(self, amount_minor: int | None) -> str:
         """An amount in a column."""
@@ -45,14 +47,14 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
     assert invoice.type_code is not None  # noqa: S101 - `lacking` has seen to it
     assert invoice.seller is not None  # noqa: S101
     assert invoice.buyer is not None  # noqa: S101
-    write = Writing(language, words(language), formats(language), invoice.currency, invoice.price_basis is PriceBasis.GROSS)
+    marks = _reference_marks(invoice.vat_breakdown)
+    write = Writing(language, words(language), formats(language), invoice.currency, invoice.price_basis is PriceBasis.GROSS, marks)
     payment, code = ([], "") if is_test else payment_block(invoice, write.say, write.form)  # nobody shall pay a test
     page: dict[str, Any] = {
         "lang": language,
         "say": write.say,
         "title": title(invoice.type_code, language),
         "number": invoice.number,
-        "issue_day": write.form.day(invoice.issue_date),
         "currency": invoice.currency.code,
         "seller": _party(invoice.seller, write),
         "buyer": _party(invoice.buyer, write),
@@ -70,7 +72,9 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
         "footer": look.footer or "",
     }
     cleaned: dict[str, Any] = _clean(page)
-    return cleaned | {"accent": look.accent, "logo": _logo(look), "qr": code}
+    head = {"name": f"{page['title']} {invoice.number}", "author": invoice.seller.name, "running": _running(invoice, write)}
+    whole = {key: printable(text, word_max=_UNBROKEN) for key, text in head.items()}
+    return cleaned | whole | {"accent": look.accent, "logo": _logo(look), "qr": code, "is_kept": _fits(page)}
 
 
 def lacking(invoice: Invoice) -> list[Fault]:
@@ -92,6 +96,24 @@ def lacking(invoice: Invoice) -> list[Fault]:
         if line.net_amount_minor is None:
             faults.append(fault("BR-24", f"lines[{index}].net_amount", "is not known of this document"))
     return faults
+
+
+def _running(invoice: Invoice, write: Writing) -> str:
+    """The head of the second and later pages: one line."""
+    name = invoice.seller.name if invoice.seller else ""
+    return " · ".join([_cut(invoice.number, 40), write.form.day(invoice.issue_date), _cut(name, 50)])
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _fits(page: dict[str, Any]) -> bool:
+    """Whether sums and the last lines surely have room on one page, and can be kept together: a document may have hundreds of allowances."""
+    sums = len(page["totals"]["rows"]) + sum(len(label) // 30 for label, _ in page["totals"]["rows"])
+    groups = len(page["breakdown"]) + sum(2 + len(reason) // 40 for reason in page["reasons"])
+    last = sum(2 + len(row["name"]) // 25 + sum(2 + len(detail) // 25 for detail in row["details"]) for row in page["rows"][-2:])
+    return max(sums, groups) + last <= _KEPT_TEXT_LINES_MAX
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - a tree of texts
@@ -206,17 +228,22 @@ def _net_price(line: InvoiceLine, write: Writing) -> str:
 
 
 def _rate(vat: VatKey | None, write: Writing) -> str:
-    if vat is None or vat.category is VatCategory.OUTSIDE_SCOPE:
+    if vat is None:
         return "–"
-    return write.form.percent(vat.rate)
+    rate = "–" if vat.category is VatCategory.OUTSIDE_SCOPE else write.form.percent(vat.rate)
+    return f"{rate} {write.marks[vat.category]}" if vat.category in write.marks else rate
+
+
+def _reference_marks(breakdown: Sequence[VatBreakdown]) -> dict[VatCategory | None, str]:
+    """A raised number for each category without tax, where there is more than one."""
+    untaxed = list(dict.fromkeys(group.category for group in breakdown if group.category and not group.category.taxed))
+    return dict(zip(untaxed, "¹²³⁴⁵⁶", strict=False)) if len(untaxed) > 1 else {}
 
 
 def _group(group: VatBreakdown, write: Writing) -> list[str]:
-    label = _rate(VatKey(group.category, group.rate), write)
-    category = CATEGORIES[write.language].get(group.category) if group.category else None
     taxable, tax = group.taxable_amount_minor, group.tax_amount_minor
     both = None if taxable is None or tax is None else taxable + tax
-    return [label if category is None else category if label == "–" else f"{label} · {category}", *map(write.amount, (taxable, tax, both))]
+    return [_rate(VatKey(group.category, group.rate), write), *map(write.amount, (taxable, tax, both))]
 
 
 def _reasons(breakdown: Sequence[VatBreakdown], write: Writing) -> list[str]:
@@ -226,10 +253,11 @@ def _reasons(breakdown: Sequence[VatBreakdown], write: Writing) -> list[str]:
         if group.category is None or group.category.taxed:
             continue
         label, reason = CATEGORIES[write.language][group.category], group.exemption_reason
+        mark = f"{write.marks[group.category]} " if group.category in write.marks else ""
         if reason and reason.casefold().startswith(label.casefold()):
-            found.append(reason)
+            found.append(mark + reason)
         else:
-            found.append(f"{label}: {reason}" if reason else label)
+            found.append(f"{mark}{label}: {reason}" if reason else mark + label)
     return list(dict.fromkeys(found))
 
 

@@ -23,11 +23,12 @@ class Formats:
 
     def amount(self, amount_minor: int, currency: Currency) -> str:
         """`1.234,50`: the column's head names the currency."""
-        return format_decimal(currency.to_decimal(amount_minor), format=_pattern(currency.digits, currency.digits), locale=self.locale)
+        return self._decimal(currency.to_decimal(amount_minor), currency.digits)
 
     def money(self, amount_minor: int, currency: Currency) -> str:
         """`1.234,50 €`."""
-        return format_currency(currency.to_decimal(amount_minor), currency.code, locale=self.locale, currency_digits=False, format=self._money_pattern(currency))
+        pattern, value = self._money_pattern(currency), currency.to_decimal(amount_minor)
+        return _signed(format_currency(value, currency.code, locale=self.locale, currency_digits=False, format=pattern))
 
     def _money_pattern(self, currency: Currency) -> str:
         pattern = self.locale.currency_formats["standard"].pattern.partition(";")[0]
@@ -38,7 +39,11 @@ class Formats:
         """A quantity or price, exact."""
         exponent = value.normalize().as_tuple().exponent
         decimals = max(decimals_min, -exponent if isinstance(exponent, int) else 0)
-        return format_decimal(value, format=_pattern(decimals, decimals), locale=self.locale)
+        return self._decimal(value, decimals)
+
+    def _decimal(self, value: Decimal, decimals: int) -> str:
+        pattern = "#,##0." + "0" * decimals if decimals else "#,##0"
+        return _signed(format_decimal(value, format=pattern, locale=self.locale))
 
     def percent(self, rate: Decimal) -> str:
         """`20 %`."""
@@ -69,5 +74,6 @@ def formats(language: str) -> Formats:
     return Formats(language)
 
 
-def _pattern(decimals_min: int, decimals_max: int) -> str:
-    return "#,##0" + ("." + "0" * decimals_min + "#" * (decimals_max - decimals_min) if decimals_max else "")
+def _signed(text: str) -> str:
+    """With the minus of typography, as long as a digit is wide."""
+    return text.replace("-", "\u2212")

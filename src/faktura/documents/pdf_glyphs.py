@@ -12,7 +12,7 @@ FONTS = Path(__file__).parent / "fonts"
 MISSING = "\ufffd"
 """Stands for a character that no shipped font has; PDF/A forbids text without a glyph."""
 
-_LONG_WORD = re.compile(r"[^\s\u200b-]{24,}")
+WORD_LENGTH_MAX = 28
 _BREAK = "\u200b"
 
 
@@ -48,16 +48,21 @@ def _code_points(font: bytes) -> set[int]:
     return found
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, word_max: int = WORD_LENGTH_MAX) -> str:
     """A text as the page shows it.
 
     Composed; control characters are spaces, line breaks stay; invisible characters, which may turn the order of what is read, are left
-    out; what no font has is U+FFFD; words too long for a column may be broken anywhere.
+    out; what no font has is U+FFFD; words longer than `word_max`, which may not fit a column, may be broken anywhere.
     """
-    if text.isascii() and text.isprintable() and len(text) < 24:
+    if text.isascii() and text.isprintable() and len(text) <= word_max:
         return text
     composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _LONG_WORD.sub(lambda word: _BREAK.join(word.group()), "".join(map(_shown, composed)))
+    return _long_word(word_max).sub(lambda word: _BREAK.join(word.group()), "".join(map(_shown, composed)))
+
+
+@cache
+def _long_word(length: int) -> re.Pattern[str]:
+    return re.compile(rf"[^\s-]{{{length + 1},}}")
 
 
 @lru_cache(maxsize=4096)

@@ -47,7 +47,7 @@ CATEGORIES = {
 
 WORDS = {
     "number": ("Номер", "Nummer", "Number"),
-    "issue_date": ("Дата на издаване", "Rechnungsdatum", "Issue date"),
+    "issue_date": ("Дата на издаване", "Ausstellungsdatum", "Issue date"),
     "tax_point": ("Дата на данъчно събитие", "Leistungsdatum", "Tax point"),
     "due_date": ("Падеж", "Fällig am", "Due date"),
     "period": ("Период на услугата", "Leistungszeitraum", "Service period"),
@@ -56,8 +56,8 @@ WORDS = {
     "order": ("Поръчка", "Bestellung", "Order"),
     "buyer_reference": ("Референция на купувача", "Ihre Referenz", "Buyer reference"),
     "of": ("от", "vom", "of"),
-    "seller": ("Доставчик", "Verkäufer", "Seller"),
-    "buyer": ("Получател", "Käufer", "Buyer"),
+    "seller": ("Доставчик", "Rechnungssteller", "Seller"),
+    "buyer": ("Получател", "Rechnungsempfänger", "Buyer"),
     "vat_id": ("ИН по ЗДДС", "USt-IdNr.", "VAT ID"),
     "registration": ("ЕИК", "Registernummer", "Registration no."),
     "tax_number": ("Данъчен номер", "Steuernummer", "Tax no."),
@@ -98,7 +98,7 @@ WORDS = {
     "notes": ("Забележки", "Hinweise", "Notes"),
     "terms": ("Условия за плащане", "Zahlungsbedingungen", "Payment terms"),
     "payment": ("Плащане", "Zahlung", "Payment"),
-    "payee": ("Получател", "Empfänger", "Payee"),
+    "payee": ("Титуляр на сметката", "Empfänger", "Payee"),
     "reference": ("Основание", "Verwendungszweck", "Reference"),
     "amount": ("Сума", "Betrag", "Amount"),
     "scan": ("SEPA превод: сканирайте с приложението на банката", "Überweisung: mit der Banking-App scannen", "SEPA transfer: scan with your banking app"),
