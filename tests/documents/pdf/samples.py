@@ -118,5 +118,7 @@ CREDIT = replace(
 
 def long(count: int) -> Draft:
     """A document of so many lines."""
-    lines = tuple(line(f"Virtueller Server Nr. {n}", "1", f"{n % 97 + 1}.{n % 100:02}", S19, period=OCTOBER if n % 3 == 0 else None) for n in range(1, count + 1))
+    lines = tuple(
+        line(f"Virtueller Server Nr. {n}", "1", f"{n % 97 + 1}.{n % 100:02}", S19, period=OCTOBER if n % 3 == 0 else None) for n in range(1, count + 1)
+    )
     return replace(GERMAN, lines=lines, exemption_reasons=())

@@ -167,7 +167,19 @@ def test_texts_are_never_read_as_markup(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["שלום עולם", "خادم افتراضي", "🎉👨‍👩‍👧‍👦", "日本語", "a\x01\x1b[31mb\x7f", "e\u0301\u0301", "\u202egnp.exe", "x" * 1000, "\ufeff", "\ue000\U0010ffff", "ﷺ\u0670 ि"],
+    [
+        "שלום עולם",
+        "خادم افتراضي",
+        "🎉👨‍👩‍👧‍👦",
+        "日本語",
+        "a\x01\x1b[31mb\x7f",
+        "e\u0301\u0301",
+        "\u202egnp.exe",
+        "x" * 1000,
+        "\ufeff",
+        "\ue000\U0010ffff",
+        "ﷺ\u0670 ि",
+    ],
 )
 def test_any_text_is_set(name: str) -> None:
     """Right to left, emoji, control characters, long words and unassigned code points make a document all the same."""
