@@ -272,9 +272,9 @@ def _read_timing(text: str) -> str:
 
 
 def _is_as_net(element: Element, _: str) -> bool:
-    """Whether a gross price is of the quantity that the net price is of: EN 16931 has one for both."""
+    """Whether a gross price is of the quantity that the net price is of, or alone names one: EN 16931 has one for both."""
     basis = element.getparent().getparent().find(f"{{{_RAM}}}NetPriceProductTradePrice/{{{_RAM}}}BasisQuantity")
-    return basis is not None and (basis.text, basis.get("unitCode")) == (element.text, element.get("unitCode"))
+    return basis is None or (basis.text, basis.get("unitCode")) == (element.text, element.get("unitCode"))
 
 
 @cache

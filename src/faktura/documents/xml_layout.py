@@ -31,7 +31,6 @@ from functools import cached_property
 
 from faktura.documents.terms import ROOT, TERMS, Term
 
-
 FORMAT = "format"
 """Of a date: another one is told as a mistake, where any other fixed attribute tells elements apart."""
 

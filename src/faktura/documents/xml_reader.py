@@ -270,5 +270,3 @@ def safe_root(body: bytes) -> Element:
         message = "line 1: an e-invoice has no document type declaration (DTD)"
         raise InputError(message)
     return root
-
-
