@@ -55,8 +55,8 @@ def make_hybrid(pdf: bytes, *, cii: bytes, issue_date: date, conformance_level: 
             description="Factur-X invoice",
             creation_date=stamp,
             mod_date=stamp,
-            relationship=pikepdf.Name.Alternative,  # what Factur-X asks for where the XML says all that the pages say
         )
+        spec.obj.AFRelationship = pikepdf.Name.Alternative  # what Factur-X asks for where the XML says all that the pages say
         opened.attachments[FILE_NAME] = spec
         opened.Root.AF = pikepdf.Array([spec.obj])
         metadata = opened.Root.Metadata
@@ -91,7 +91,7 @@ def _with_facturx(xmp: bytes, conformance_level: str) -> bytes:
         holder = etree.SubElement(rdf, f"{{{_RDF}}}Description", {f"{{{_RDF}}}about": ""}, nsmap={"pdfaExtension": _EXTENSION})
         bag = etree.SubElement(etree.SubElement(holder, f"{{{_EXTENSION}}}schemas"), f"{{{_RDF}}}Bag")
     bag.append(etree.fromstring(_SCHEMA % "".join(_PROPERTY % item for item in _PROPERTIES.items()), _parser()))
-    body = etree.tostring(root, encoding="utf-8")
+    body: bytes = etree.tostring(root, encoding="utf-8")
     return b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n' + body + b'\n<?xpacket end="w"?>'
 
 
@@ -127,7 +127,7 @@ def extract_xml(pdf: bytes) -> Attachment:
 
 
 def _attachment(opened: pikepdf.Pdf) -> Attachment:
-    found = {}
+    found: dict[str, tuple[str, pikepdf.AttachedFileSpec]] = {}
     for count, (name, spec) in enumerate(opened.attachments.items()):
         if count >= _ATTACHMENTS_MAX:
             message = f"the PDF has more than {_ATTACHMENTS_MAX} attachments"
@@ -136,7 +136,8 @@ def _attachment(opened: pikepdf.Pdf) -> Attachment:
         if written.casefold() in _NAMES:
             found.setdefault(written.casefold(), (written, spec))
     if not found:
-        raise InputError(f"the PDF carries no e-invoice: no attachment is named {', '.join(_NAMES)}")
+        message = f"the PDF carries no e-invoice: no attachment is named {', '.join(_NAMES)}"
+        raise InputError(message)
     told = _metadata(opened)
     chosen = told.get("DocumentFileName", "").casefold()
     name, spec = found.get(chosen) or next(found[name] for name in _NAMES if name in found)
@@ -150,7 +151,7 @@ def _unpacked(stream: pikepdf.Object, bytes_max: int) -> bytes:
     if names not in ([], ["/FlateDecode"]) or (names and int(_parameters(stream).get("/Predictor", 1)) != 1):
         message = f"an attachment is packed in a way that is not read: {' '.join(names)[:100]}"
         raise InputError(message)
-    raw = stream.read_raw_bytes()
+    raw = bytes(stream.read_raw_bytes())
     if names:
         unpacking = zlib.decompressobj()
         try:

@@ -135,13 +135,13 @@ def _logo(look: Look) -> dict[str, Any] | None:
 def _party(party: Party, write: Writing) -> dict[str, Any]:
     place = " ".join(text for text in (party.post_code, party.city) if text)
     country = write.form.country(party.country) if party.country else None
-    more = [getattr(party, name, None) for name in ("street_additional", "address_line")]
+    reached = [text for text in (getattr(party, "contact_name", None), getattr(party, "phone", None), party.email) if text]
     numbers = {"registration": party.registration_id, "vat_id": party.vat_id, "tax_number": party.tax_number}
     return {
         "name": party.name,
-        "address": [text for text in (party.street, *more, place, country) if text],
+        "address": [text for text in (party.street, place, country) if text],
         "numbers": [[write.say[key], number] for key, number in numbers.items() if number],
-        "email": party.email or "",
+        "contact": reached,
     }
 
 
@@ -158,7 +158,7 @@ def _facts(invoice: Invoice, write: Writing) -> list[list[str]]:
     if preceding:
         day = f" {say['of']} {form.day(preceding.issue_date)}" if preceding.issue_date else ""
         facts.append([say["corrects"], f"{preceding.number}{day}"])
-    if reference := getattr(invoice, "buyer_reference", None):
+    if reference := getattr(invoice.buyer, "buyer_reference", None):
         facts.append([say["buyer_reference"], str(reference)])
     if invoice.order_ids:
         facts.append([say["order"], ", ".join(map(str, invoice.order_ids))])
@@ -204,7 +204,8 @@ def _aligned(values: Sequence[Decimal], decimals_min: int, form: Formats) -> lis
     fractions = [text.rpartition(form.decimal_mark)[2] if form.decimal_mark in text else "" for text in texts]
     longest = max(map(len, fractions))
     return [
-        [text, ("" if fraction or not longest else form.decimal_mark) + "0" * (longest - len(fraction))] for text, fraction in zip(texts, fractions, strict=True)
+        [text, ("" if fraction or not longest else form.decimal_mark) + "0" * (longest - len(fraction))]
+        for text, fraction in zip(texts, fractions, strict=True)
     ]
 
 

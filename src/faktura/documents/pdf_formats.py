@@ -31,7 +31,7 @@ class Formats:
         return _signed(format_currency(value, currency.code, locale=self.locale, currency_digits=False, format=pattern))
 
     def _money_pattern(self, currency: Currency) -> str:
-        pattern = self.locale.currency_formats["standard"].pattern.partition(";")[0]
+        pattern = str(self.locale.currency_formats["standard"].pattern).partition(";")[0]
         decimals = "." + "0" * currency.digits if currency.digits else ""
         return pattern.replace("#,##0.00", "#,##0" + decimals).replace("0.00", "0" + decimals)
 

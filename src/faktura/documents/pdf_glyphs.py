@@ -14,6 +14,8 @@ MISSING = "\ufffd"
 
 WORD_LENGTH_MAX = 28
 _BREAK = "\u200b"
+_SEGMENTS, _GROUPS = 4, 12  # formats of a cmap: the basic plane, and all of Unicode
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 
 @cache
@@ -35,11 +37,11 @@ def _code_points(font: bytes) -> set[int]:
     for index in range(int.from_bytes(cmap[2:4])):
         offset = int.from_bytes(cmap[8 + 8 * index : 12 + 8 * index])
         form = int.from_bytes(cmap[offset : offset + 2])
-        if form == 12:
+        if form == _GROUPS:
             for group in range(int.from_bytes(cmap[offset + 12 : offset + 16])):
                 first, last, _ = struct.unpack_from(">III", cmap, offset + 16 + 12 * group)
                 found.update(range(first, last + 1))
-        elif form == 4:
+        elif form == _SEGMENTS:
             half = int.from_bytes(cmap[offset + 6 : offset + 8])
             for segment in range(0, half, 2):
                 last = int.from_bytes(cmap[offset + 14 + segment : offset + 16 + segment])
@@ -72,7 +74,7 @@ def _shown(character: str) -> str:
         return character
     if category in {"Cc", "Zl", "Zp"}:
         return " "
-    if category == "Cf" or 0xFE00 <= ord(character) <= 0xFE0F:
+    if category == "Cf" or ord(character) in _VARIATION_SELECTORS:
         return ""
     if category == "Zs":
         return "\u00a0" if character in "\u00a0\u202f\u2007" else " "

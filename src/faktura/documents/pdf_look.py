@@ -19,6 +19,10 @@ CONTRAST_MIN_PERCENT = 450
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
+_PNG_HEAD_LENGTH = 33
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_CMYK = 4
+_LINEAR_BELOW = 40_450  # of a million: where the curve of sRGB begins
 _SVG_ELEMENTS_FORBIDDEN = frozenset({"script", "image", "foreignObject", "use", "style"})
 _SVG_ELEMENTS_MAX = 5000
 
@@ -58,7 +62,7 @@ def contrast_percent(colour: str) -> int:
 def _linear(channel: int) -> int:
     """The light of an sRGB channel in millionths."""
     share = channel * 1_000_000 // 255
-    if share <= 40_450:
+    if share <= _LINEAR_BELOW:
         return share * 100 // 1292
     return int((Decimal(share + 55_000) / 1_055_000) ** Decimal("2.4") * 1_000_000)
 
@@ -85,7 +89,7 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _png_size(logo: bytes) -> tuple[int, int]:
-    if len(logo) < 33 or logo[12:16] != b"IHDR":
+    if len(logo) < _PNG_HEAD_LENGTH or logo[12:16] != b"IHDR":
         raise SettingError("the logo is no whole PNG file")
     width, height = struct.unpack(">II", logo[16:24])
     return width, height
@@ -94,10 +98,10 @@ def _png_size(logo: bytes) -> tuple[int, int]:
 def _jpeg_size(logo: bytes) -> tuple[int, int]:
     """Walks the segments to the frame header, which says height, width and components."""
     at = 2
-    while at + 10 <= len(logo) and logo[at] == 0xFF:
+    while at + 10 <= len(logo) and logo[at : at + 1] == b"\xff":
         marker, length = logo[at + 1], int.from_bytes(logo[at + 2 : at + 4])
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            if logo[at + 9] == 4:
+        if marker in _JPEG_FRAMES:
+            if logo[at + 9] == _CMYK:
                 raise SettingError("the logo is a JPEG in CMYK, which PDF/A does not take; save it in RGB")
             height, width = struct.unpack(">HH", logo[at + 5 : at + 9])
             return width, height

@@ -23,13 +23,14 @@ def payment_block(invoice: Invoice, say: dict[str, str], form: Formats) -> tuple
     if invoice.type_code is TypeCode.CREDIT_NOTE or total <= 0 or not iban or invoice.seller is None:
         return [], ""
     bic = _compact(getattr(invoice.seller, "bic", None))
-    rows = [[say["payee"], invoice.seller.name], ["IBAN", " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))]]
+    payee = getattr(invoice.seller, "account_name", None) or invoice.seller.name
+    rows = [[say["payee"], payee], ["IBAN", " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))]]
     if bic:
         rows.append(["BIC", bic])
     rows += [[say["reference"], invoice.number], [say["amount"], form.money(total, invoice.currency)]]
     if invoice.due_date:
         rows.append([say["due_date"], form.day(invoice.due_date)])
-    code = epc_text(name=invoice.seller.name, iban=iban, bic=bic, amount_minor=total, reference=invoice.number) if invoice.currency.code == "EUR" else None
+    code = epc_text(name=payee, iban=iban, bic=bic, amount_minor=total, reference=invoice.number) if invoice.currency.code == "EUR" else None
     return rows, qr_svg(code) if code else ""
 
 
