@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -25,9 +25,14 @@ from faktura.documents.official_rules import (
     schema_folder,
 )
 from faktura.documents.requirements import required_faults
+from faktura.documents.terms import ROOT, TERMS
 from faktura.domain.errors import InputError, InvalidDocumentError
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
+_DOUBTFUL = {"VAT-ID", "DUE-DATE"}
+"""Own rules that no law and no profile makes: they are warnings."""
+_SUPPLIED = "BR-FX-EN-04"
+"""When something was supplied must be said in a Factur-X; elsewhere it should."""
 _EXTRA = "needs the extra faktura[validate]"
 
 
@@ -95,12 +100,11 @@ def validate(body: bytes) -> Verdict:
     else:
         done.append("arithmetic")
         findings += [_own("arithmetic", item) for item in arithmetic_faults(parsed.document)]
-        if is_core(level):
+        profile = Profile.FACTURX if is_pdf(body) and parsed.profile is Profile.EN16931 else parsed.profile or Profile.EN16931
+        if is_core(level) and (profile is Profile.PEPPOL or not _has_rules()):  # else the official rules say it
             done.append("required terms")
-            profile = Profile.FACTURX if is_pdf(body) and parsed.profile is Profile.EN16931 else parsed.profile or Profile.EN16931
-            findings += [_own("required terms", item) for item in required_faults(parsed.document, profile)]
-        else:
-            not_done.append(f"required terms: Factur-X {level} is no invoice by EN 16931")
+            found = [_own("required terms", item) for item in required_faults(parsed.document, profile)]
+            findings += [item if item.rule != _SUPPLIED or profile is Profile.FACTURX else replace(item, is_error=False) for item in found]
     _run_official(tree, root, specification_id, level, findings, done, not_done)
     return Verdict(
         number=parsed.document.number if parsed else None,
@@ -128,7 +132,7 @@ def _run_official(  # noqa: PLR0917 - what was found so far goes along
     else:
         done.append("XSD")
         findings += [_official("XSD", item) for item in schema_faults(tree, root)]
-    folder = rules_folder() if has_processor() else None
+    folder = rules_folder() if _has_rules() else None
     for name, stylesheet in rule_sets(root, specification_id, level).items():
         if folder is None or not (folder / stylesheet).is_file():
             not_done.append(f"{name}: {_EXTRA}")
@@ -137,6 +141,10 @@ def _run_official(  # noqa: PLR0917 - what was found so far goes along
             findings += [_official(name, item) for item in rule_faults(tree, stylesheet)]
     if "peppol" in (specification_id or ""):
         not_done.append("Peppol BIS: its rules are not part of the extra; the required terms of it are checked")
+
+
+def _has_rules() -> bool:
+    return rules_folder() is not None and has_processor()
 
 
 def _read_tree(xml: bytes) -> tuple[Any, str]:
@@ -162,7 +170,8 @@ def _specification(tree: Any) -> str | None:  # noqa: ANN401 - lxml's tree
 
 
 def _own(check: str, item: Any) -> Finding:  # noqa: ANN401 - a Fault
-    return Finding(check=check, rule=item.rule, is_error=True, message=item.message, path=item.path, terms=tuple(_TERM.findall(item.message)))
+    is_error = item.rule not in _DOUBTFUL
+    return Finding(check=check, rule=item.rule, is_error=is_error, message=item.message, path=item.path, terms=tuple(_TERM.findall(item.message)))
 
 
 def _official(check: str, item: Broken) -> Finding:
@@ -174,7 +183,13 @@ def _official(check: str, item: Broken) -> Finding:
 @cache
 def _paths() -> dict[str, str]:
     """Fields by business term."""
-    return {}
+    paths: dict[str, str] = {}
+    for term in TERMS.values():
+        if term.id == ROOT:
+            continue
+        before = paths.get(term.group, "")
+        paths[term.id] = f"{before}.{term.attribute}" if before else term.attribute
+    return paths
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:
