@@ -80,12 +80,8 @@ def _lines(document: EInvoice) -> Found:
         for rule, name, value in (("BR-27", "net", price.net), ("BR-28", "gross", price.gross)):
             if value is not None and value < 0:
                 yield rule, f"lines[{index}].price.{name}", f"{value} is negative"
-        if price.gross is not None and price.net is not None and price.gross - (price.discount or _ZERO) != price.net:
-            yield (
-                "PEPPOL-EN16931-R046",
-                f"lines[{index}].price.net",
-                f"{price.net} is stated, gross price less discount is {price.gross - (price.discount or _ZERO)}",
-            )
+        if price.gross is not None and price.net is not None and price.discount is not None and price.gross - price.discount != price.net:
+            yield "PEPPOL-EN16931-R046", f"lines[{index}].price.net", f"{price.net} is stated, gross price less discount is {price.gross - price.discount}"
 
 
 def _vat_sums(document: EInvoice) -> Found:
