@@ -29,10 +29,10 @@ def versions() -> str:
 
 
 def picture(name: str) -> Image.Image:
-    """The page as it is now, in grey."""
+    """The page as it is now."""
     draft, language, page = PAGES[name]
     drawn = render_png(document(draft), language=language, ppi=PPI)[page]
-    return Image.open(io.BytesIO(drawn)).convert("L")
+    return Image.open(io.BytesIO(drawn)).convert("RGB")
 
 
 @pytest.mark.parametrize("name", PAGES)
