@@ -35,6 +35,9 @@ _SECONDS_PER_DAY = 86_400
 _DAYS_MAX = 36_500
 
 
+_PROFILE_HELP = "Every invoice must have the terms of this e-invoice profile: en16931, xrechnung, peppol or facturx."
+
+
 @providers.command("add")
 def provider_add(
     name: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits, dot, dash, underscore.")],
@@ -54,6 +57,7 @@ def provider_add(
     credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
     debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
     next_id: Annotated[int | None, typer.Option(min=1, max=NUMBER_MAX, help="The id that the API shows for the next document.")] = None,
+    e_invoice_profile: Annotated[str | None, typer.Option(help=_PROFILE_HELP)] = None,
     is_test: Annotated[bool, typer.Option("--test", help="For trying out: every number begins with TEST-; it can never become legal.")] = False,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -78,6 +82,7 @@ def provider_add(
         rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
         rate_window_seconds=defaults.rate_window_seconds if rate_window is None else rate_window,
         type_words=tuple((code, word) for code, word in words if word),
+        e_invoice_profile=e_invoice_profile,
         is_test=is_test,
     )
     with books(create=True) as opened:
@@ -92,6 +97,7 @@ def provider_set(
     host: Annotated[list[str] | None, typer.Option(help="Host names, replacing those there are.")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
     rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
+    e_invoice_profile: Annotated[str | None, typer.Option(help=f"{_PROFILE_HELP} An empty text asks for none.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Change a provider's settings; a running server follows within a second.
@@ -106,6 +112,7 @@ def provider_set(
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
             rate_window_seconds=provider.rate_window_seconds if rate_window is None else rate_window,
+            e_invoice_profile=provider.e_invoice_profile if e_invoice_profile is None else e_invoice_profile or None,
         )
 
     with books() as opened:
@@ -230,6 +237,7 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
             "hosts": item.hosts,
             "rate_limit": item.rate_limit,
             "rate_window_seconds": item.rate_window_seconds,
+            "e_invoice_profile": item.e_invoice_profile,
             "is_test": item.is_test,
         }
         for item in found

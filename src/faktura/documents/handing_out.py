@@ -91,6 +91,20 @@ def make_xml(invoice: Invoice, form: Form) -> bytes:
     return render(document, syntax=syntax, profile=profile)
 
 
+def profile_faults(invoice: Invoice, profile: str) -> list[Fault]:
+    """What keeps a document from being an e-invoice of a profile: terms that it lacks, sums and identifiers that are wrong."""
+    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - only providers who ask for it wait for it
+    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
+    from faktura.documents.en16931 import Profile  # noqa: PLC0415
+    from faktura.documents.requirements import required_faults  # noqa: PLC0415
+
+    try:
+        document = to_e_invoice(invoice, profile=Profile(profile))
+    except InvalidDocumentError as error:
+        return list(error.faults)
+    return [*required_faults(document, Profile(profile)), *arithmetic_faults(document)]
+
+
 def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: bytes | None = None) -> bytes:
     """The document as people read it; LackingError where it has not what a page shows."""
     from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter

@@ -123,6 +123,7 @@ def provider_row(provider: Provider) -> dict[str, object]:
         "rate_window_seconds": provider.rate_window_seconds,
         "type_words": {str(code.value): word for code, word in provider.type_words},
         "is_test": provider.is_test,
+        **({"e_invoice_profile": provider.e_invoice_profile} if provider.e_invoice_profile else {}),
     }
     return {
         "provider_id": provider.id,
@@ -151,6 +152,7 @@ def to_provider(row: Row) -> Provider:
         rate_window_seconds=settings["rate_window_seconds"],
         type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
         is_test=settings.get("is_test", False),
+        e_invoice_profile=settings.get("e_invoice_profile"),
     )
 
 
