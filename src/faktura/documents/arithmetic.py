@@ -25,6 +25,7 @@ _CENT = Decimal("0.01")
 _LINE_SLACK = Decimal("0.02")
 """Of PEPPOL-EN16931-R120: prices that were rounded give amounts that are off by so much."""
 _ZERO = Decimal(0)
+_HALF = Decimal("0.5")
 _SUMS_OF_VAT = {"S": "BR-S-8", "Z": "BR-Z-8", "E": "BR-E-8", "AE": "BR-AE-8", "K": "BR-IC-8", "G": "BR-G-8", "O": "BR-O-8"}
 
 
@@ -107,7 +108,9 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
     A sum with VAT is a round number of the smallest units, so its VAT is within half of one, and the base is what is left:
     base x rate is off from it by less than one unit of the base times the rate.
     """
-    unit = Decimal(1).scaleb(-min(2, Currency(currency).digits)) if len(currency) == 3 and currency.isalpha() and currency.isupper() else _CENT  # noqa: PLR2004
+    unit = Decimal(1).scaleb(-Currency(currency).digits) if len(currency) == 3 and currency.isalpha() and currency.isupper() else _CENT  # noqa: PLR2004
+    if 0 < rate < _HALF and not -_HALF <= stated < _HALF:
+        yield "BR-CO-17", path, f"{stated} at {rate} %: the official rules take a rate below 0.5 % for none, and refuse its VAT"
     exact = _EXACT.divide(_EXACT.multiply(taxable, rate), Decimal(100))
     rounded = exact.quantize(unit, context=_EXACT)
     if stated in {rounded, exact.quantize(_CENT, context=_EXACT)}:

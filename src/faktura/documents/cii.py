@@ -211,8 +211,8 @@ rsm:CrossIndustryInvoice
         ram:BasisAmount  BT-116
         ram:CategoryCode  BT-118
         ram:ExemptionReasonCode  BT-121
-        ram:TaxPointDate/udt:DateString  BT-7 @format:=102 shared
-        ram:DueDateTypeCode  BT-8 as=timing shared
+        ram:TaxPointDate/udt:DateString  BT-7 @format:=102 shared first
+        ram:DueDateTypeCode  BT-8 as=timing shared first
         ram:RateApplicablePercent  BT-119
       ram:BillingSpecifiedPeriod
         ram:StartDateTime/udt:DateTimeString  BT-73 @format:=102

@@ -149,7 +149,7 @@ def _vat_group(group: VatBreakdown, money: Currency) -> VatGroup:
         taxable_amount=amount(money, group.taxable_amount_minor or 0),
         tax_amount=amount(money, group.tax_amount_minor or 0),
         category=category.value if category else None,
-        rate=_rate(VatKey(category, group.rate)),
+        rate=Decimal(canonical(group.rate)),  # of category O too: XRechnung requires it (BR-DE-14), and no rule forbids it here
         exemption_reason=group.exemption_reason if category and category.needs_reason else None,
         exemption_code=EXEMPTION_CODES.get(category) if category else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ BT-80=BR-57 BT-151=BR-CO-04 BG-23=BR-CO-18
 """.split()
 )
 """The rule that asks for a term that the table has as mandatory."""
+
+_SKONTO = re.compile(r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASISBETRAG=-?[0-9]+\.[0-9]{2})?#\Z")
 
 _FIELDS = {
     "payment.credit_transfers.account": "seller.iban",
@@ -155,12 +158,14 @@ def _line_periods(document: EInvoice) -> Iterator[tuple[str, str, str]]:
 
 def _xrechnung(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     for rule, term_id in (
-        *(("BR-DE-15", "BT-10"), ("BR-DE-1", "BG-16"), ("BR-DE-2", "BG-6"), ("BR-DE-5", "BT-41"), ("BR-DE-6", "BT-42"), ("BR-DE-7", "BT-43")),
+        *(("BR-DE-15", "BT-10"), ("BR-DE-1", "BG-16"), ("BR-DE-5", "BT-41"), ("BR-DE-6", "BT-42"), ("BR-DE-7", "BT-43")),
         *(("BR-DE-3", "BT-37"), ("BR-DE-4", "BT-38"), ("BR-DE-8", "BT-52"), ("BR-DE-9", "BT-53")),
         *(("PEPPOL-EN16931-R020", "BT-34"), ("PEPPOL-EN16931-R010", "BT-49")),
     ):
-        if term_id != "BG-6" or document.seller is None:
-            yield from _missing(document, rule, term_id, "XRechnung")
+        yield from _missing(document, rule, term_id, "XRechnung")
+    skonto = [row for row in (document.payment_terms or "").splitlines() if row.strip().startswith("#")]
+    if skonto and not (all(_SKONTO.match(row.strip()) for row in skonto) and (document.payment_terms or "").endswith("\n")):
+        yield "BR-DE-18", "payment_terms", "lines that begin with # are #SKONTO#TAGE=14#PROZENT=2.00#, each with a line end (BT-20)"
     seller = document.seller
     phone = seller.contact.phone if seller and seller.contact else None
     if phone and sum(character.isdigit() for character in phone) < 3:  # noqa: PLR2004 - the rule's own number

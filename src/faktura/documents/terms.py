@@ -244,7 +244,7 @@ class Term:
     @property
     def kind(self) -> type[Any]:
         """The dataclass of a group, or of a term of several parts."""
-        return COMPOSITES[self.datatype][0] if self.datatype in COMPOSITES else getattr(en16931, self.datatype)  # type: ignore[no-any-return]
+        return COMPOSITES[self.datatype][0] if self.datatype in COMPOSITES else getattr(en16931, self.datatype)
 
 
 def _read(row: str) -> Term:

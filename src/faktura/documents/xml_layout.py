@@ -17,6 +17,7 @@ After the path stand, in any order:
     if=scheme            written for such values alone
     when=own             read where the named test holds
     shared               may stand many times, saying the same
+    first                written in the first of the repeated group alone
     spare                where the term is known already, left out
     read                 never written
     always               written even when empty
@@ -161,6 +162,8 @@ def term_paths(root: Node) -> dict[str, str]:
             found.setdefault(node.binding.term.id, node.path)
         if node.each:
             found.setdefault(node.each.id, node.path)
+            if "as" in node.options:  # all of the group in one text
+                found |= {term.id: node.path for term in TERMS.values() if term.group == node.each.id}
         for name, binding in node.attributes.items():
             if not binding.part:
                 found.setdefault(binding.term.id, f"{node.path}/@{name}")

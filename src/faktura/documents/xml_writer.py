@@ -18,6 +18,9 @@ Scope = dict[str, Any]
 Write = Callable[[Scope, list[str]], bool]
 """Appends an element; False, and nothing appended, where the document says nothing of it."""
 
+FIRST = "first"
+"""In a scope: whether it is the first of the repeated group that is written last."""
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -127,10 +130,10 @@ def _leaf(dialect: Dialect, node: Node) -> Write:
     attributes = _attributes(dialect, node)
     opened, closed = _open_tag(dialect, node), f"</{node.tag}>"
     placeholder = f"{opened}>{node.options['none']}{closed}" if "none" in node.options else None
-    to_text = codec.write
+    to_text, is_first_only = codec.write, "first" in node.flags
 
     def write(scope: Scope, out: list[str]) -> bool:
-        value = fetch(scope)
+        value = None if is_first_only and not scope[FIRST] else fetch(scope)
         if value is None or value == "" or (condition is not None and not condition(whole(scope))):
             if placeholder:
                 out.append(placeholder)
@@ -171,10 +174,12 @@ def _repeated(node: Node, write: Write) -> Write:
     def write_all(scope: Scope, out: list[str]) -> bool:
         items = fetch(scope) or ((None,) if is_once else ())
         is_said = False
+        scope[FIRST] = True
         for item in items:
             scope[at] = item
             if write(scope, out):
                 is_said = True
+            scope[FIRST] = False
         return is_said
 
     return write_all

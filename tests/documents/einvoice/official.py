@@ -61,7 +61,8 @@ def _rules_of(syntax: Syntax, profile: Profile) -> list[Path]:
 def complaints(body: bytes, syntax: Syntax, profile: Profile) -> tuple[list[str], list[str]]:
     """What schema and rules object to: (errors, warnings)."""
     schema = _schema_of(body, syntax, profile)
-    errors, warnings = [], []
+    errors: list[str] = []
+    warnings: list[str] = []
     if not schema.validate(etree.fromstring(body)):
         errors += [f"XSD line {item.line}: {item.message}" for item in schema.error_log]
     node = _processor().parse_xml(xml_text=body.decode())

@@ -1,0 +1,96 @@
+"""What is no e-invoice, or means harm, is refused in one clear sentence with its line."""
+
+from __future__ import annotations
+
+import pytest
+from tests.documents.einvoice.sample import as_document
+from tests.domain.sample import DRAFT
+
+from faktura.documents import xml_invoice
+from faktura.documents.e_invoice import to_e_invoice
+from faktura.documents.en16931 import Profile, Syntax
+from faktura.documents.xml_reader import SIZE_MAX
+from faktura.domain.errors import InputError, InvalidDocumentError
+
+TERMS = to_e_invoice(as_document(DRAFT), profile=Profile.EN16931)
+UBL = xml_invoice.render(TERMS, syntax=Syntax.UBL)
+CII = xml_invoice.render(TERMS, syntax=Syntax.CII)
+LAUGHS = "".join(f'<!ENTITY l{number} "{f"&l{number - 1};" * 10}">' for number in range(1, 10))
+
+
+def changed(body: bytes, old: str, new: str) -> bytes:
+    """The document with something else in one place."""
+    assert old.encode() in body
+    return body.replace(old.encode(), new.encode(), 1)
+
+
+def with_dtd(dtd: str, text: str) -> bytes:
+    """An invoice that declares entities, and uses one as its number."""
+    head, _, rest = UBL.decode().partition("\n")
+    return f"{head}\n<!DOCTYPE Invoice [{dtd}]>\n{rest}".replace(">0000000007<", f">{text}<", 1).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is not XML"),
+        (b"%PDF-1.7", "is not XML"),
+        (b"<Invoice/>", "line 1: Invoice is no e-invoice"),
+        (b"<Invoice", "is not XML: "),
+        (changed(UBL, "Invoice-2", "Invoice-3"), "Invoice-3}Invoice is no e-invoice"),
+        (changed(CII, "CrossIndustryInvoice:100", "CrossIndustryInvoice:1"), "is no e-invoice"),
+        (with_dtd('<!ENTITY l0 "ha">' + LAUGHS, "&l9;"), "(DTD)|amplification"),
+        (with_dtd('<!ENTITY x SYSTEM "file:///etc/passwd">', "&x;"), "(DTD)"),
+        (with_dtd("", "1"), "(DTD)"),
+        (b"<Invoice xmlns='" + b"x" * SIZE_MAX + b"'/>", "is larger than 20 MB"),
+        (b"<a>" * 100_000, "is not XML"),
+        (changed(UBL, "<cbc:ID>0000000007</cbc:ID>", ""), "line 2: the invoice lacks BT-1 (Invoice number)"),
+        (changed(UBL, "2024-09-25", "2024-02-30"), "line 2: /Invoice/cbc:IssueDate: "),
+        (changed(UBL, "2024-09-25", "25.09.2024"), "line 2: /Invoice/cbc:IssueDate: "),
+        (changed(CII, "20240925", "2024-09-25"), "is not a date such as 20240131"),
+        (changed(CII, 'format="102"', 'format="203"'), "format='203' is written, only 102 is known"),
+        (changed(UBL, ">120.00<", ">1e2<"), "'1e2' is not a decimal number"),
+        (changed(UBL, ">120.00<", ">120,00<"), "'120,00' is not a decimal number"),
+        (changed(UBL, ">120.00<", f">{'9' * 99}<"), "is not a decimal number"),
+        (changed(UBL, 'currencyID="EUR">120.00', 'currencyID="USD">120.00'), "the amount is in 'USD', the invoice in 'EUR'"),
+        (changed(UBL, "</cbc:IssueDate>", "</cbc:IssueDate><cbc:IssueDate>2024-09-25</cbc:IssueDate>"), "BT-2 (Invoice issue date) stands twice"),
+        (
+            changed(CII, "<ram:TypeCode>380</ram:TypeCode>", "<ram:TypeCode>380</ram:TypeCode><ram:TypeCode>381</ram:TypeCode>"),
+            "BT-3 (Invoice type code) stands twice",
+        ),
+    ],
+)
+def test_refused(body: bytes, reason: str) -> None:
+    """Not one of them is read, and the reason says what and where."""
+    with pytest.raises(InputError) as caught:
+        xml_invoice.parse(body)
+    assert any(part in str(caught.value) for part in reason.split("|")), str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_unknown_is_told() -> None:
+    """Elements and attributes that nobody here knows are told by path; comments and processing instructions say nothing."""
+    body = changed(UBL, "<cbc:ID>", "<!-- note --><?pi x?><cbc:UUID>1</cbc:UUID><cbc:ID schemeID='x'>")
+    body = changed(body, "<cac:Price>", "stray<cac:Price><x:y xmlns:x='urn:x'><z/></x:y>")
+    parsed = xml_invoice.parse(body)
+    assert parsed.document == TERMS
+    assert sorted(parsed.left_out) == [
+        "/Invoice/cac:InvoiceLine/cac:Price/{urn:x}y",
+        "/Invoice/cac:InvoiceLine/text()",
+        "/Invoice/cbc:ID/@schemeID",
+        "/Invoice/cbc:UUID",
+    ]
+
+
+def test_many_unknown_elements_are_bounded() -> None:
+    """A hundred thousand unknown elements are a thousand reports and a count."""
+    parsed = xml_invoice.parse(changed(UBL, "<cbc:IssueDate>", "<cbc:UUID/>" * 100_000 + "<cbc:IssueDate>"))
+    assert len(parsed.left_out) == 1001
+    assert parsed.left_out[-1] == "and 99000 more"
+
+
+def test_control_characters_are_refused() -> None:
+    """Text that XML cannot carry is refused when it is written."""
+    broken = to_e_invoice(as_document(DRAFT, seller=type(DRAFT.buyer)(name="a\x0bb", country="BG")), profile=Profile.EN16931)
+    with pytest.raises(InvalidDocumentError, match="control character"):
+        xml_invoice.render(broken, syntax=Syntax.CII)
