@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
 from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.documents.handing_out import look_of
 from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
-from faktura.domain.errors import SettingError
+from faktura.domain.errors import InputError, SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.provider import Provider, Token
+from faktura.domain.provider import LOGO_BYTES_MAX, Provider, Token
 from faktura.ledger.accounts import (
     MANAGEMENT_SCOPES,
     add_provider,
@@ -98,26 +100,44 @@ def provider_set(
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
     rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
     e_invoice_profile: Annotated[str | None, typer.Option(help=f"{_PROFILE_HELP} An empty text asks for none.")] = None,
+    accent: Annotated[str | None, typer.Option(help="Colour of its PDFs, such as #1d4f91; an empty text takes ours.")] = None,
+    footer: Annotated[str | None, typer.Option(help="Text at the foot of its PDFs; an empty text is none.")] = None,
+    logo: Annotated[Path | None, typer.Option(help="PNG, JPEG or SVG of at most 32 KiB for its PDFs; an empty file is none.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Change a provider's settings; a running server follows within a second.
 
     Example: faktura provider set vps --rate-limit 0
     """
+    picture = None if logo is None else _read_logo(logo)
 
     def change(provider: Provider) -> Provider:
-        return replace(
+        changed = replace(
             provider,
+            accent=provider.accent if accent is None else accent or None,
+            footer=provider.footer if footer is None else footer or None,
+            logo=provider.logo if picture is None else picture or None,
             public_url=provider.public_url if public_url is None else public_url or None,
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
             rate_window_seconds=provider.rate_window_seconds if rate_window is None else rate_window,
             e_invoice_profile=provider.e_invoice_profile if e_invoice_profile is None else e_invoice_profile or None,
         )
+        look_of(changed)
+        return changed
 
     with books() as opened:
         provider = set_provider(opened, name=name, change=change)
     _show_providers([provider], as_json=as_json)
+
+
+def _read_logo(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LOGO_BYTES_MAX + 1)
+    except OSError as error:
+        message = f"{file}: {error.strerror or error}"
+        raise InputError(message) from error
 
 
 @providers.command("list")
@@ -238,6 +258,9 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
             "rate_limit": item.rate_limit,
             "rate_window_seconds": item.rate_window_seconds,
             "e_invoice_profile": item.e_invoice_profile,
+            "accent": item.accent,
+            "footer": item.footer,
+            "has_logo": item.logo is not None,
             "is_test": item.is_test,
         }
         for item in found

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from faktura.documents.pdf_look import Look
 from faktura.domain.document_file import FACTURX_XML, DocumentFile, Form
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Invoice, Origin, TypeCode
@@ -110,9 +111,14 @@ def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: by
     from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter
 
     try:
-        return render_pdf(invoice, language=language, facturx=facturx, is_test=provider.is_test)
+        return render_pdf(invoice, language=language, look=look_of(provider), facturx=facturx, is_test=provider.is_test)
     except InvalidDocumentError as error:
         raise LackingError(error.faults) from error
+
+
+def look_of(provider: Provider) -> Look:
+    """How the provider's PDFs look; SettingError where its settings cannot be used."""
+    return Look(accent=provider.accent, footer=provider.footer, logo=provider.logo) if provider.accent else Look(footer=provider.footer, logo=provider.logo)
 
 
 def default_language(invoice: Invoice) -> str:

@@ -23,6 +23,7 @@ _PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
 REFERENCE_LENGTH_MAX = 200
+LOGO_BYTES_MAX = 32 * 1024
 PROFILES = ("en16931", "xrechnung", "peppol", "facturx")
 """Whose terms a provider may ask of all its documents."""
 RATE_LIMIT_MAX = 1_000_000_000
@@ -51,6 +52,12 @@ class Provider:
     """The provider's own word on the wire for a document type, where its dialect leaves that open."""
     e_invoice_profile: str | None = None
     """The profile whose terms every invoice that is issued must have; None asks for none beyond the law's."""
+    accent: str | None = None
+    """The colour of its PDFs, as `#rrggbb`."""
+    footer: str | None = None
+    """At the foot of every page of its PDFs."""
+    logo: bytes | None = None
+    """At the head of its PDFs: a small PNG, JPEG or SVG, which is read with every other setting."""
     is_test: bool = False
     """Its documents are for trying out: numbered and marked apart from legal ones, from the first on."""
 
@@ -64,6 +71,9 @@ class Provider:
         bad = [host for host in self.hosts if not _HOST.match(host)]
         if bad:
             message = f"{shown(bad[0])} is not a host name such as api.example.com"
+            raise SettingError(message)
+        if self.logo is not None and len(self.logo) > LOGO_BYTES_MAX:
+            message = f"a logo has at most {LOGO_BYTES_MAX // 1024} KiB"
             raise SettingError(message)
         if self.e_invoice_profile is not None and self.e_invoice_profile not in PROFILES:
             message = f"e_invoice_profile {shown(self.e_invoice_profile)} must be one of {', '.join(PROFILES)}"

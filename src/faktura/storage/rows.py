@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -123,7 +124,8 @@ def provider_row(provider: Provider) -> dict[str, object]:
         "rate_window_seconds": provider.rate_window_seconds,
         "type_words": {str(code.value): word for code, word in provider.type_words},
         "is_test": provider.is_test,
-        **({"e_invoice_profile": provider.e_invoice_profile} if provider.e_invoice_profile else {}),
+        **{name: value for name in ("e_invoice_profile", "accent", "footer") if (value := getattr(provider, name)) is not None},
+        **({"logo": b64encode(provider.logo).decode()} if provider.logo is not None else {}),
     }
     return {
         "provider_id": provider.id,
@@ -153,6 +155,9 @@ def to_provider(row: Row) -> Provider:
         type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
         is_test=settings.get("is_test", False),
         e_invoice_profile=settings.get("e_invoice_profile"),
+        accent=settings.get("accent"),
+        footer=settings.get("footer"),
+        logo=b64decode(settings["logo"]) if "logo" in settings else None,
     )
 
 

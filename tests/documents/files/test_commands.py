@@ -114,3 +114,30 @@ def test_pdfs_in_a_language(terminal: Terminal, documents: Documents, tmp_path: 
     assert german.startswith(b"%PDF-")
     said = terminal("render", "--as", "pdf", "--type", "325", "--folder", tmp_path / "bg", "--language", "de", "--workers", 1)
     assert contents(tmp_path / "bg").popitem()[1] == german
+
+
+def test_a_providers_look(terminal: Terminal, documents: Documents, tmp_path: Path) -> None:
+    """Colour, footer and logo are settings; what cannot be used is refused; each PDF that differs is written down."""
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20" fill="#123456"/></svg>')
+    made = []
+    for words in ((), ("--accent", "#7a1f3d"), ("--footer", "Hosting OOD, София"), ("--logo", logo)):
+        if words:
+            terminal.ok("provider", "set", "vpsbg", *words)
+        terminal.ok("invoice", "render", documents["invoice"].id, "--as", "pdf", "-o", tmp_path / "x.pdf")
+        made.append((tmp_path / "x.pdf").read_bytes())
+    assert len(set(made)) == 4
+    (provider,) = terminal.ok("provider", "list", "--json").json()
+    assert (provider["accent"], provider["footer"], provider["has_logo"]) == ("#7a1f3d", "Hosting OOD, София", True)
+    assert len(terminal.select("SELECT sha256 FROM document_file")) == 4
+    terminal.ok("verify")
+    large, page = tmp_path / "large.png", tmp_path / "page.html"
+    large.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40_000))
+    page.write_text("<html/>")
+    for words in (("--accent", "#ffffff"), ("--accent", "red"), ("--logo", large), ("--logo", page), ("--logo", tmp_path / "absent.png")):
+        terminal("provider", "set", "vpsbg", *words).refused()
+    empty = tmp_path / "empty"
+    empty.write_bytes(b"")
+    terminal.ok("provider", "set", "vpsbg", "--accent", "", "--footer", "", "--logo", empty)
+    terminal.ok("invoice", "render", documents["invoice"].id, "--as", "pdf", "-o", tmp_path / "x.pdf")
+    assert (tmp_path / "x.pdf").read_bytes() == made[0]
