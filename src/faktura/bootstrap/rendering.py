@@ -11,6 +11,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from faktura import __version__
@@ -122,6 +123,7 @@ _ledgers: list[Books] = []
 def _begin(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process hears it, and ends it
     _ledgers.append(_opened.enter_context(open_books(settings)))
+    Finalize(None, _opened.close, exitpriority=10)  # when the process ends as it should
 
 
 def _work(job: Job) -> Done:
