@@ -207,3 +207,22 @@ def test_a_payment_that_is_none_is_refused(shop: Terminal, amount: str, reason: 
     assert "future" in shop("pay", invoice["id"], 1, "--date", "2099-01-01").refused()
     assert "'today'" in shop("pay", invoice["id"], 1, "--date", "today").refused()
     assert shop.dump() == before
+
+
+def test_parties_from_files(shop: Terminal, tmp_path: Path) -> None:
+    """A seller and a buyer come from files with all terms that e-invoices need; documents issued from then on have them; mistakes are told."""
+    seller = {"name": "Hosting OOD", "country": "BG", "vat_id": "BG175074752", "contact_name": "Ivan", "phone": "+359 2 1", "iban": "BG80BNBG96611020345678"}
+    (tmp_path / "seller.json").write_text(json.dumps(seller))
+    shop.ok("provider", "set", "vps", "--seller", tmp_path / "seller.json")
+    (tmp_path / "buyer.toml").write_text('name = "Käufer GmbH"\ncountry = "DE"\nbuyer_reference = "04011000-12345-34"\n', encoding="utf-8")
+    shop.ok("account", "add", "vps", "4711", "--buyer", tmp_path / "buyer.toml")
+    issued = json.loads(
+        shop.ok("invoice", "issue", "vps", "4711", "-", "--json", stdin=json.dumps({"lines": [{"name": "VPS", "unit_price": 90}]}).encode()).out
+    )
+    assert issued["seller"] == seller
+    assert issued["buyer"]["buyer_reference"] == "04011000-12345-34"
+    (tmp_path / "seller.json").write_text(json.dumps(seller | {"iban": "BG81BNBG96611020345678", "fax": "1"}))
+    said = shop("provider", "set", "vps", "--seller", tmp_path / "seller.json")
+    assert said.code == 1
+    assert "seller.iban" in said.err
+    assert "seller.fax" in said.err

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from faktura.cli.output import AsOf, JsonOption, On, books, moment, print_json, print_table
+from faktura.cli.parties import read_party
 from faktura.domain.errors import SettingError
 from faktura.domain.party import Party
 from faktura.domain.provider import Account
@@ -32,6 +34,7 @@ def account_add(
     city: Annotated[str | None, typer.Option()] = None,
     post_code: Annotated[str | None, typer.Option()] = None,
     email: Annotated[str | None, typer.Option()] = None,
+    buyer_file: Annotated[Path | None, typer.Option("--buyer", help="The buyer as JSON or TOML, with all terms, in place of the options above.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Add an account.
@@ -40,9 +43,11 @@ def account_add(
     """
     details = {"country": country, "vat_id": vat_id, "registration_id": registration_id, "street": street, "city": city}
     details |= {"post_code": post_code, "email": email}
+    if buyer_file and (name or any(details.values())):
+        raise SettingError("a buyer is a file or options, not both")
     if name is None and any(details.values()):
         raise SettingError("a buyer needs a --name")
-    buyer = Party(name=name, **details) if name else None
+    buyer = read_party(buyer_file, "buyer") if buyer_file else Party(name=name, **details) if name else None
     with books() as opened:
         account = add_account(opened, provider=provider, reference=reference, buyer=buyer)
     _show_accounts([account], as_json=as_json)

@@ -61,7 +61,7 @@ def invoice_issue(
 
     Example: faktura invoice issue vps 17850 invoice.toml
     """
-    data = _read_document(file)
+    data = read_document(file)
     with books() as opened:
         with opened.storage.reading() as tx:
             owner = find_provider(tx, provider)
@@ -233,7 +233,8 @@ def _quantities(options: list[str]) -> dict[int, Decimal]:
     return quantities
 
 
-def _read_document(file: Path) -> object:
+def read_document(file: Path) -> object:
+    """What a JSON or TOML file says; `-` is JSON from standard input. Raises InputError."""
     try:
         text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         if file.suffix == ".toml":

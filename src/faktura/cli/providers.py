@@ -11,6 +11,7 @@ import typer
 
 from faktura.bootstrap.books import DIALECTS, default_series
 from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
+from faktura.cli.parties import read_party
 from faktura.documents.handing_out import look_of
 from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
 from faktura.domain.errors import InputError, SettingError
@@ -95,6 +96,9 @@ def provider_add(
 @providers.command("set")
 def provider_set(
     name: Annotated[str, typer.Argument()],
+    seller: Annotated[
+        Path | None, typer.Option(help="The seller from now on: JSON or TOML with name, vat_id, contact_name, phone, email, iban and so on.")
+    ] = None,
     public_url: Annotated[str | None, typer.Option(help="Origin for links; an empty text takes the request's.")] = None,
     host: Annotated[list[str] | None, typer.Option(help="Host names, replacing those there are.")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
@@ -110,6 +114,7 @@ def provider_set(
     Example: faktura provider set vps --rate-limit 0
     """
     picture = None if logo is None else _read_logo(logo)
+    new_seller = read_party(seller, "seller") if seller else None
 
     def change(provider: Provider) -> Provider:
         changed = replace(
@@ -117,6 +122,7 @@ def provider_set(
             accent=provider.accent if accent is None else accent or None,
             footer=provider.footer if footer is None else footer or None,
             logo=provider.logo if picture is None else picture or None,
+            seller=new_seller or provider.seller,
             public_url=provider.public_url if public_url is None else public_url or None,
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,

@@ -26,7 +26,7 @@ _LINE_SLACK = Decimal("0.02")
 """Of PEPPOL-EN16931-R120: prices that were rounded give amounts that are off by so much."""
 _ZERO = Decimal(0)
 _HALF = Decimal("0.5")
-_SUMS_OF_VAT = {"S": "BR-S-8", "Z": "BR-Z-8", "E": "BR-E-8", "AE": "BR-AE-8", "K": "BR-IC-8", "G": "BR-G-8", "O": "BR-O-8"}
+_SUMS_OF_VAT = {"S": "BR-S-08", "Z": "BR-Z-08", "E": "BR-E-08", "AE": "BR-AE-08", "K": "BR-IC-08", "G": "BR-G-08", "O": "BR-O-08"}
 
 
 def arithmetic_faults(document: EInvoice) -> list[Fault]:
@@ -117,6 +117,8 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
         return
     with_vat = taxable + stated
     contained = _EXACT.divide(_EXACT.multiply(with_vat, rate), Decimal(100) + rate).quantize(unit, context=_EXACT)
+    if stated == contained and abs(abs(stated) - abs(exact.quantize(_CENT, context=_EXACT))) >= 1:
+        yield "BR-CO-17", path, f"{stated} is what prices with VAT contain, and off from {rate} % of {taxable} by 1 or more, which the official rules refuse"
     if stated != contained:
         yield "BR-CO-17", path, f"{stated} is stated, {rate} % of {taxable} is {rounded}"
 

@@ -185,7 +185,7 @@ def _payment(invoice: Invoice, seller: Party) -> PaymentInstructions:
 
 def _seller(party: Party, profile: Profile, *, is_outside_scope: bool) -> Seller:
     vat_id = _vat_id(party)
-    # BR-O-2: what is outside the scope of VAT names no VAT id. It still tells the seller apart (BR-CO-26), as an identifier.
+    # BR-O-02: what is outside the scope of VAT names no VAT id. It still tells the seller apart (BR-CO-26), as an identifier.
     ids = (Identifier(value=vat_id),) if is_outside_scope and vat_id and not party.registration_id else ()
     return Seller(
         name=party.name,

@@ -10,6 +10,7 @@ from faktura.documents.en16931 import EInvoice, Profile
 from faktura.documents.terms import ROOT, TERMS, Term, attribute_path, members
 from faktura.domain.errors import Fault, fault
 from faktura.domain.party import is_iban
+from faktura.domain.text import shown
 
 Check = Callable[[EInvoice], Iterator[tuple[str, str, str]]]
 """Yields (rule, path, message)."""
@@ -27,6 +28,18 @@ BT-80=BR-57 BT-151=BR-CO-04 BG-23=BR-CO-18
 """The rule that asks for a term that the table has as mandatory."""
 
 _SKONTO = re.compile(r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASISBETRAG=-?[0-9]+\.[0-9]{2})?#\Z")
+
+_UNIT = re.compile(r"[A-Z0-9]{1,3}\Z")
+_RETIRED = frozenset({"BGN", "HRK"})
+_ADDRESS_SCHEMES = frozenset(
+    """
+0002 0007 0009 0037 0060 0088 0096 0097 0106 0130 0135 0142 0147 0151 0154 0158 0170 0177 0183 0184 0188 0190 0191 0192 0193 0194 0195 0196 0198
+0199 0200 0201 0202 0203 0204 0205 0208 0209 0210 0211 0212 0213 0215 0216 0217 0218 0219 0220 0221 0225 0230 0235 0240 0242 0244 0245 0246 0248
+9910 9913 9914 9915 9918 9919 9920 9922 9923 9924 9925 9926 9927 9928 9929 9930 9931 9932 9933 9934 9935 9936 9937 9938 9939 9940 9941 9942 9943
+9944 9945 9946 9947 9948 9949 9950 9951 9952 9953 9957 9959 AN AQ AS AU EM
+""".split()
+)
+"""The EAS list of the EU, by which BT-34 and BT-49 are found."""
 
 _FIELDS = {
     "payment.credit_transfers.account": "seller.iban",
@@ -102,13 +115,13 @@ def _identities(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     is_represented = document.tax_representative is not None
     for category in sorted(categories & {"S", "Z", "E"}, key=str):
         if not (seller.vat_id or seller.tax_number or is_represented):
-            yield f"BR-{category}-2", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id or tax number (BT-31, BT-32)"
+            yield f"BR-{category}-02", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id or tax number (BT-31, BT-32)"
     names = {"AE": "AE", "K": "IC", "G": "G"}
     for category in sorted(categories & set(names), key=str):
         if not (seller.vat_id or is_represented or (category == "AE" and seller.tax_number)):
-            yield f"BR-{names[str(category)]}-2", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id (BT-31)"
+            yield f"BR-{names[str(category)]}-02", "seller.vat_id", "is missing: the VAT category needs the seller's VAT id (BT-31)"
         if category != "G" and not (buyer.vat_id or (category == "AE" and buyer.registration_id)):
-            yield f"BR-{names[str(category)]}-2", "buyer.vat_id", "is missing: the VAT category needs the buyer's VAT id (BT-48)"
+            yield f"BR-{names[str(category)]}-02", "buyer.vat_id", "is missing: the VAT category needs the buyer's VAT id (BT-48)"
 
 
 def _reasons(document: EInvoice) -> Iterator[tuple[str, str, str]]:
@@ -135,6 +148,19 @@ def _accounts(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     for transfer in payment.credit_transfers:
         if payment.means_code == "58" and transfer.account and not is_iban(transfer.account):
             yield "BR-DE-19", "seller.iban", "is not an IBAN: its length or its check digits are wrong (BT-84)"
+
+
+def _codes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+    """Codes that no list has: the mistakes that are made, without the lists that only the official rules hold."""
+    if document.currency in _RETIRED:
+        yield "BR-CL-03", "currency", f"{document.currency} is legal tender no more: such a document is archived as it is, and no e-invoice"
+    for path, party in (("seller", document.seller), ("buyer", document.buyer)):
+        address = party.electronic_address if party else None
+        if address is not None and address.scheme not in _ADDRESS_SCHEMES:
+            yield "BR-CL-25", f"{path}.electronic_address", f"{address.scheme} is no scheme of the EAS list, such as 0088, 9926 or EM"
+    for index, line in enumerate(document.lines):
+        if line.unit and not _UNIT.match(line.unit):
+            yield "BR-CL-23", f"lines[{index}].unit_code", f"{shown(line.unit)} is no code of UN/ECE Recommendation 20, such as C62, HUR, MON or ANN"
 
 
 def _supply_date(document: EInvoice) -> Iterator[tuple[str, str, str]]:
@@ -189,7 +215,7 @@ def _peppol(document: EInvoice) -> Iterator[tuple[str, str, str]]:
         yield "PEPPOL-EN16931-R002", "note", "Peppol allows one note"
 
 
-_CORE: tuple[Check, ...] = (_payable, _identities, _reasons, _accounts)
+_CORE: tuple[Check, ...] = (_payable, _identities, _reasons, _accounts, _codes)
 _CHECKS: dict[Profile, tuple[Check, ...]] = {
     Profile.EN16931: _CORE,
     Profile.XRECHNUNG: (*_CORE, _xrechnung, _line_periods, _supply_date),

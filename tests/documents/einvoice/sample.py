@@ -107,7 +107,6 @@ def documents(draw: st.DrawFn) -> Invoice:
     if key is not None:
         draft = _of_key(draft, key)
     type_code = draw(st.sampled_from([TypeCode.INVOICE, TypeCode.CREDIT_NOTE, TypeCode.DEBIT_NOTE]))
-    is_credit = type_code is TypeCode.CREDIT_NOTE
     named = {line.vat.category for line in draft.lines if line.vat} | {item.vat.category for item in draft.allowances_charges if item.vat}
     draft = replace(
         draft,
@@ -116,7 +115,7 @@ def documents(draw: st.DrawFn) -> Invoice:
         lines=tuple(draw(_dressed(line)) for line in draft.lines),
         exemption_reasons=tuple((category, reason) for category, reason in REASONS.items() if category in named),
         period=draw(st.sampled_from([None, Period(start=FIRST, end=FIRST + timedelta(days=29))])),
-        due_date=None if is_credit else draw(st.sampled_from([None, date(2024, 10, 9)])),
+        due_date=draw(st.sampled_from([None, date(2024, 10, 9)])),
         tax_point_date=draw(st.sampled_from([None, date(2024, 9, 20)])),
         note=draw(st.none() | TEXTS),
         payment_terms=draw(st.none() | TEXTS.filter(lambda text: not text.startswith("#"))),

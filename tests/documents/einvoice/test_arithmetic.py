@@ -1,0 +1,84 @@
+"""Sums, dates and identifiers that do not agree are told, where the official rules keep silent too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from tests.documents.einvoice.official import complaints
+from tests.documents.einvoice.sample import as_document
+from tests.domain.sample import ALLOWANCE, CHARGE, DRAFT
+
+from faktura.documents import xml_invoice
+from faktura.documents.arithmetic import arithmetic_faults
+from faktura.documents.e_invoice import to_e_invoice
+from faktura.documents.en16931 import EInvoice, Profile, Syntax
+from faktura.documents.requirements import required_faults
+
+CENT = Decimal("0.01")
+GOOD = to_e_invoice(as_document(replace(DRAFT, allowances_charges=(ALLOWANCE, CHARGE), due_date=date(2024, 10, 9))), profile=Profile.XRECHNUNG)
+LINE, GROUP = GOOD.lines[0], GOOD.vat_breakdown[0]
+
+
+def of(document: EInvoice) -> set[tuple[str, str]]:
+    """Rules and paths of what is told."""
+    return {(found.rule, found.path) for found in (*arithmetic_faults(document), *required_faults(document, Profile.XRECHNUNG))}
+
+
+def test_nothing_is_told_of_a_good_one() -> None:
+    """All agrees."""
+    assert of(GOOD) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [
+        ("line_total", {"BR-CO-10", "BR-CO-13"}),
+        ("allowance_total", {"BR-CO-11", "BR-CO-13"}),
+        ("charge_total", {"BR-CO-12", "BR-CO-13"}),
+        ("total_without_vat", {"BR-CO-13", "BR-CO-15"}),
+        ("vat_total", {"BR-CO-14", "BR-CO-15"}),
+        ("total_with_vat", {"BR-CO-15", "BR-CO-16"}),
+        ("payable", {"BR-CO-16"}),
+    ],
+)
+def test_each_total_to_the_cent(name: str, rules: set[str]) -> None:
+    """A total that is a cent off breaks its rule and those that build on it."""
+    for off in (CENT, -CENT):
+        totals = replace(GOOD.totals, **{name: getattr(GOOD.totals, name) + off})
+        assert {rule for rule, _ in of(replace(GOOD, totals=totals))} == rules
+
+
+def test_what_the_official_rules_accept() -> None:
+    """VAT a cent off, a wrong line amount, wrong check digits and an early due date: told by us, not by them."""
+    seller = replace(GOOD.seller, vat_id="BG175074753") if GOOD.seller else None
+    off = replace(
+        GOOD,
+        seller=seller,
+        due_date=date(2024, 9, 1),
+        totals=replace(GOOD.totals, vat_total=(GOOD.totals.vat_total or 0) + CENT, total_with_vat=(GOOD.totals.total_with_vat or 0) + CENT),
+        vat_breakdown=(replace(GROUP, tax_amount=(GROUP.tax_amount or 0) + CENT),),
+    )
+    off = replace(off, totals=replace(off.totals, payable=off.totals.total_with_vat))
+    off = replace(off, lines=(replace(LINE, quantity=Decimal(7)),), specification_id=Profile.EN16931.specification_id)
+    told = {("BR-CO-17", "vat_breakdown[0].tax_amount"), ("PEPPOL-EN16931-R120", "lines[0].net_amount"), ("DUE-DATE", "due_date"), ("VAT-ID", "seller.vat_id")}
+    assert of(off) == told
+    assert complaints(xml_invoice.render(off, syntax=Syntax.UBL), Syntax.UBL, Profile.EN16931)[0] == []
+
+
+def test_codes_of_no_list() -> None:
+    """A unit in words, a scheme of no list and a retired currency are told, as the official rules would."""
+    seller = GOOD.seller
+    assert seller
+    assert seller.electronic_address
+    wrong = replace(
+        GOOD,
+        currency="BGN",
+        seller=replace(seller, electronic_address=replace(seller.electronic_address, scheme="0001")),
+        lines=(replace(LINE, unit="month"),),
+    )
+    assert of(wrong) == {("BR-CL-03", "currency"), ("BR-CL-25", "seller.electronic_address"), ("BR-CL-23", "lines[0].unit_code")}
+    errors = complaints(xml_invoice.render(wrong, syntax=Syntax.UBL), Syntax.UBL, Profile.XRECHNUNG)[0]
+    assert {"BR-CL-23", "BR-CL-25"} <= {said.split(" ", 1)[0] for said in errors}
