@@ -24,8 +24,9 @@ NAMES = (
     "FAKTURA_METRICS_HOST",
     "FAKTURA_WORKERS",
     "FAKTURA_SOURCES",
+    "FAKTURA_DIALECTS",
 )
-"""Every variable that is read."""
+"""Every variable that is read. FAKTURA_DIALECTS is read where the command line starts: it adds to what all others are about."""
 WORKERS_MAX = 256
 """Processes that serve together, at most."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -13,7 +13,7 @@ from tests.database import dump, execute
 from faktura.bootstrap.books import DIALECTS
 from faktura.bootstrap.pulling import pull_sources
 from faktura.bootstrap.sources import Source, make_source
-from faktura.client.collector import PullReport
+from faktura.client.pull_report import PullReport
 from faktura.domain.recorded import Change
 from faktura.ledger.verification import verify
 
@@ -25,11 +25,11 @@ class Heard:
     changes: list[Change] = field(default_factory=list)
 
     def heard(self, _: str, changes: Sequence[Change]) -> None:
-        """See `faktura.client.collector.Listener`."""
+        """See `faktura.client.pull_report.Listener`."""
         self.changes += changes
 
     def moved(self, what: str, done: int, total: int | None) -> None:
-        """See `faktura.client.collector.Listener`."""
+        """See `faktura.client.pull_report.Listener`."""
 
 
 @dataclass

@@ -126,7 +126,7 @@ def test_what_changed_and_what_is_gone_is_told(terminal: Terminal, market: Marke
         assert {difference["term"] for difference in item["differences"]} <= {"total_without_vat", "total_with_vat", "issue_date"}
         assert json.loads(item["kept"]) != json.loads(item["heard"])
     assert terminal("changes", "--since", "2999-01-01").code == 0
-    assert "presence was listed, now absent" in terminal("changes").out
+    assert "gone: its source does not show it any more" in terminal("changes").out
     before = terminal.dump()
     assert terminal("pull", "--full", **environment).code == 0, "what was told once is listed, and told no more"
     assert terminal.dump() == before
@@ -162,7 +162,7 @@ def test_an_outage_that_empties_the_list_is_not_believed(terminal: Terminal, mar
     assert "taken for its mistake" in said.err
     said = terminal("pull", "vps", "--accept-vanished", **environment)
     assert said.code == 3
-    assert "absent" in said.err
+    assert "gone: " in said.err
     assert "nothing changed" in terminal.ok("pull", "vps", **environment).out
 
 

@@ -157,10 +157,10 @@ def test_whole_documents_are_as_each_on_its_own(shop: Any) -> None:
 
 @sqlite_only
 def test_memory_does_not_grow_with_the_ledger(shop: Any, tmp_path: Path) -> None:
-    """Ten times the documents need no more memory, for sums and for every kind of file but a little for what they hold meanwhile."""
-    _multiply(shop, 1_000, start=0)
+    """Eight times the documents need no more memory, for sums and for every kind of file but a little for what they hold meanwhile."""
+    _multiply(shop, 400, start=0)
     small = _peaks(shop, tmp_path)
-    _multiply(shop, 10_000, start=1_000)
+    _multiply(shop, 2_800, start=400)
     for name, peak in _peaks(shop, tmp_path).items():
         assert peak < small[name] + 300_000, name
 

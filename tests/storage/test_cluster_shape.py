@@ -20,7 +20,7 @@ SHARED = {
 ASK_EVERYWHERE = {
     # An operator's question, by an id or over all accounts of a provider.
     *("invoice_account", "invoice_place", "payment_account", "payment_page", "overview", "account_all", "account_page", "draft_get", "draft_page"),
-    "contradictions",
+    *("contradictions", "contradicted_count"),
     # Reports, migrations and proofs, which read everything anyway.
     *("vat_taxed", "stale_listings", "stale_listings_count", "audit_series", "audit_ids", "audit_foreign_accounts", "audit_foreign_providers"),
     *("plain_odd", "plain_documents", "plain_lines", "plain_breakdowns", "plain_sources", "plain_settlements", "plain_payments", "plain_allocations"),

@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from faktura.bootstrap.sources import Source
-from faktura.client.collector import Collector, Listener, PullReport
+from faktura.client.collector import Collector
+from faktura.client.pull_report import Listener, PullReport
 from faktura.client.session import Client
 from faktura.domain.errors import FakturaError
 from faktura.ledger.ports import Books

@@ -69,9 +69,9 @@ def _read_token(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(TOKEN_BYTES_MAX).decode("ascii").strip()
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         message = f"{path} is no token"
-        raise SettingError(message) from error
+        raise SettingError(message) from None  # the error has the bytes
     except OSError as error:
         message = f"the token cannot be read: {error}"
         raise SettingError(message) from error
@@ -109,7 +109,8 @@ def make_source(dialects: Mapping[str, WireDialect], *, given: Mapping[str, obje
 
 def _default_name(dialect: WireDialect, base_url: str) -> str:
     try:
-        place = urlsplit(base_url).netloc.rpartition("@")[2]
+        parts = urlsplit(base_url)
+        place = parts.netloc.rpartition("@")[2] + parts.path.rstrip("/").removesuffix("/v1")
     except ValueError as error:
         message = f"{base_url!r} is not the address of an API"
         raise SettingError(message) from error

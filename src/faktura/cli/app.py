@@ -33,6 +33,10 @@ def run() -> None:
 
 
 def _run(arguments: Sequence[str]) -> None:
+    if added := os.environ.get("FAKTURA_DIALECTS"):  # before anything looks at a dialect
+        from faktura.dialects.added import add_dialects  # noqa: PLC0415 - as below
+
+        add_dialects(added)
     asked = plain_serve(arguments)
     if asked is not None:
         from faktura.cli.serving import serve  # noqa: PLC0415 - each loads what it works with

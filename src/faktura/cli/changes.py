@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -9,48 +12,62 @@ import typer
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, day, print_json, print_table
 from faktura.documents.incoming import is_pdf
 from faktura.domain.calendar import midnight, to_datetime
-from faktura.ledger.collecting import list_contradictions, list_gaps
+from faktura.ledger.collecting import list_contradictions, list_doubles, list_gaps
 from faktura.ledger.collecting_ports import Contradiction
 from faktura.ledger.number_gaps import NumberGap
+from faktura.ledger.ports import Books
+
+Row = tuple[object, ...]
+"""Of the table."""
 
 
 def changes_command(
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only what was noticed on this date (UTC) or later.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was noticed on this date (UTC) or later; of gaps, those before documents issued then or later.")
+    ] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """List what sources said otherwise than before, no longer show, or left out between their numbers. Nothing of it was overwritten.
+    """List what sources said otherwise than before, no longer show, left out between their numbers, or numbered twice. Nothing of it was overwritten.
 
     --json prints both versions as they were said. Exit code 3 if there is anything, 0 if not.
 
     Example: faktura changes --since 2026-11-01 --json
     """
     first = day(since)
-    since_us = 0 if first is None else midnight(first, "UTC")
-    rows: list[tuple[object, ...]] = []
-    count = 0
+    rows: list[Row] = []
     with books() as opened:
-        for owner, found in list_contradictions(opened, provider=source, since_us=since_us):
-            count += 1
+        for said, row in chain(_contradictions(opened, source, first), _gaps(opened, source, first), _doubles(opened, source) if first is None else ()):
             if as_json:
-                print_json(_contradiction(owner.name, found))
-            else:
-                what = "; ".join(map(str, found.differences))
-                rows.append((f"{to_datetime(found.seen_at_us):%Y-%m-%d %H:%M}", owner.name, found.account, found.number, found.invoice_id, what))
-        for owner, account, gap in list_gaps(opened, provider=source):
-            if first is not None and gap.after.issue_date < first:
-                continue
-            count += 1
-            if as_json:
-                print_json(_gap(owner.name, account, gap))
-            else:
-                rows.append((gap.after.issue_date, owner.name, account, gap.first, None, _gap_text(gap)))
-    if rows:
+                print_json(said)
+            rows.append(row)
+    if not rows:
+        if not as_json:
+            typer.echo("nothing contradicts what was heard before")
+        return
+    if not as_json:
         print_table(("seen", "source", "account", "number", "id", "what"), rows)
-    elif not as_json:
-        typer.echo("nothing contradicts what was heard before")
-    if count:
-        raise typer.Exit(EXIT_INCOMPLETE)
+    raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _contradictions(opened: Books, source: str | None, first: date | None) -> Iterator[tuple[dict[str, object], Row]]:
+    since_us = 0 if first is None else midnight(first, "UTC")
+    for owner, found in list_contradictions(opened, provider=source, since_us=since_us):
+        seen = f"{to_datetime(found.seen_at_us):%Y-%m-%d %H:%M}"
+        yield _contradiction(owner.name, found), (seen, owner.name, found.account, found.number, found.invoice_id, "; ".join(map(str, found.differences)))
+
+
+def _gaps(opened: Books, source: str | None, first: date | None) -> Iterator[tuple[dict[str, object], Row]]:
+    for owner, account, gap in list_gaps(opened, provider=source):
+        if first is None or gap.after.issue_date >= first:
+            yield _gap(owner.name, account, gap), (gap.after.issue_date, owner.name, account, gap.first, None, _gap_text(gap))
+
+
+def _doubles(opened: Books, source: str | None) -> Iterator[tuple[dict[str, object], Row]]:
+    for owner, double in list_doubles(opened, provider=source):
+        named = {"number": double.number, "count": double.count, "id": double.last_invoice_id}
+        row = (None, owner.name, double.account, double.number, double.last_invoice_id, f"{double.count} documents of one type bear this number")
+        yield {"kind": "double", "source": owner.name, "account": double.account, **named}, row
 
 
 def _contradiction(owner: str, found: Contradiction) -> dict[str, object]:

@@ -25,6 +25,7 @@ from faktura.cli.filters import (
     Sort,
     To,
     document_filter,
+    tell_contradicted,
     tell_left_out,
 )
 from faktura.cli.output import EXIT_INCOMPLETE, AsOf, On, books, harmless, moment
@@ -93,6 +94,7 @@ def export_command(
 
 def _export(wanted: Wanted, shape: Shape, file: Path) -> Exported:
     with books() as opened:
+        tell_contradicted(opened, wanted.provider)
         if str(file) == "-":
             return export_stream(opened, wanted, shape, sys.stdout.buffer)
         done = export_file(opened, wanted, shape, file, database=read_settings(os.environ).database)
@@ -103,6 +105,7 @@ def _export(wanted: Wanted, shape: Shape, file: Path) -> Exported:
 def _export_folder(wanted: Wanted, folder: Path, month: str, datev_settings: Path | None) -> Exported:
     datev = None if datev_settings is None else read_datev_settings(datev_settings)
     with books() as opened:
+        tell_contradicted(opened, wanted.provider)
         done = export_month(opened, wanted, folder, month, datev=datev, database=read_settings(os.environ).database)
     typer.echo(f"{folder / month}: {done.document_count} documents", err=True)
     if datev is None:

@@ -14,8 +14,10 @@ from faktura.domain.errors import SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.state import State
+from faktura.ledger.collecting import contradicted_count
 from faktura.ledger.exporting import AMOUNTS, LeftOut
 from faktura.ledger.listing_query import DocumentFilter
+from faktura.ledger.ports import Books
 from faktura.ledger.selection import DocumentSort
 
 OfProvider = Annotated[str | None, typer.Option("--provider", help="Only of this provider.")]
@@ -68,6 +70,15 @@ def month_days(text: str) -> tuple[date, date]:
         message = f"--month {text!r} must be a month such as 2026-10"
         raise SettingError(message) from error
     return first, first.replace(day=monthrange(first.year, first.month)[1])
+
+
+def tell_contradicted(opened: Books, provider: str | None) -> None:
+    """Say where documents are listed, or added up, that their sources contradicted or took back: they are as they were first said."""
+    count = contradicted_count(opened, provider=provider)
+    if count:
+        typer.echo(
+            f"Documents that their sources changed or do not show any more: {count}, here as they were first said; `faktura changes` lists them.", err=True
+        )
 
 
 def tell_left_out(left_out: LeftOut) -> None:

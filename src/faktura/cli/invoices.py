@@ -27,6 +27,7 @@ from faktura.cli.filters import (
     To,
     document_filter,
     print_sums,
+    tell_contradicted,
     tell_left_out,
 )
 from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, moment, print_json, print_table, shown
@@ -116,6 +117,7 @@ def invoice_list(
         return
     count = min(limit or (ID_MAX if as_json else LIST_LIMIT), ID_MAX)
     with books() as opened, ExitStack() as stack:
+        tell_contradicted(opened, provider)
         listed = list_invoices(opened, provider=provider, account=account, filters=filters, is_open=is_open, sort=sort, moment=when, limit=count)
         found = stack.enter_context(closing(listed))
         if as_json:
@@ -137,6 +139,7 @@ def _show_sums(wanted: Wanted, names: list[str], *, as_json: bool) -> None:
         raise SettingError(message) from error
     left_out = LeftOut()
     with books() as opened:
+        tell_contradicted(opened, wanted.provider)
         sums = sum_documents(opened, wanted, by=by, left_out=left_out)
     rows = sum_json(sums)
     if as_json:

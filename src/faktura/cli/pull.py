@@ -15,7 +15,7 @@ from faktura.bootstrap.books import DIALECTS
 from faktura.bootstrap.pulling import pull_sources
 from faktura.bootstrap.sources import Source, make_source, read_sources
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, harmless, print_json, print_table
-from faktura.client.collector import PullReport
+from faktura.client.pull_report import PullReport
 from faktura.config import read_settings
 from faktura.domain.errors import SettingError
 from faktura.domain.recorded import Change, Outcome
@@ -92,7 +92,7 @@ class _Teller:
         self._tasks: dict[str, TaskID] = {}
 
     def heard(self, source: str, changes: Sequence[Change]) -> None:
-        """See `faktura.client.collector.Listener`."""
+        """See `faktura.client.pull_report.Listener`."""
         for change in changes:
             if self._as_json:
                 differences = [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in change.differences]
@@ -101,7 +101,7 @@ class _Teller:
                 print(harmless(f"faktura: {source}: {change.number} (id {change.invoice_id}): {'; '.join(map(str, change.differences))}"), file=sys.stderr)
 
     def moved(self, what: str, done: int, total: int | None) -> None:
-        """See `faktura.client.collector.Listener`."""
+        """See `faktura.client.pull_report.Listener`."""
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=done, total=total)
@@ -132,7 +132,9 @@ def _show(reports: Sequence[PullReport], *, as_json: bool) -> None:
         changed = outcomes[Outcome.ENRICHED] + outcomes[Outcome.OBSERVED]
         found = (outcomes[Outcome.NEW], changed, outcomes[Outcome.CONFLICT], report.vanished, report.returned)
         state = "failed" if report.failure else "" if report.is_complete else "incomplete"
-        if not state and not (sum(found) or report.singles):
+        if not state and report.singles_left:
+            state = "details go on with the next pull"
+        elif not state and not (sum(found) or report.singles):
             state = "nothing changed"
         rows.append((report.source, report.requests, *found, report.singles, report.singles_left, report.known, report.total, state))
     print_table(_COLUMNS, rows, right=frozenset(_COLUMNS[1:-1]))
@@ -149,7 +151,7 @@ def _summary(report: PullReport) -> dict[str, object]:
         "details_left": report.singles_left,
         "known": report.known,
         "total": report.total,
-        "faults": report.faults,
+        "faults": list(report.faults),
         "failure": str(report.failure) if report.failure else None,
         "complete": report.is_complete,
     }

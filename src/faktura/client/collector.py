@@ -6,25 +6,27 @@ Nothing is remembered but what the ledger keeps, so a pull that was broken off a
 from __future__ import annotations
 
 import json
-from collections import Counter
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from itertools import chain
 
-from faktura.client.errors import NotFoundError, ThrottledError
+from faktura.client.errors import CallError, ConnectError, NotFoundError, ThrottledError, UnauthenticatedError
+from faktura.client.pull_report import Listener, PullReport
 from faktura.client.results import Page
 from faktura.client.session import Client
+from faktura.client.walk import Walk
 from faktura.dialects.base import WireDialect
-from faktura.domain.errors import FakturaError
+from faktura.domain.errors import FakturaError, WireError
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Change, Heard, Outcome
 from faktura.ledger.collecting import (
     Absence,
     Collection,
+    documents,
     due_places,
     hear,
     mark_absent,
-    missing,
     open_collection,
     shown_count,
     without_single,
@@ -32,88 +34,29 @@ from faktura.ledger.collecting import (
 )
 from faktura.ledger.collecting_ports import CollectedDocument
 from faktura.ledger.ports import Books
-from faktura.ledger.reconcile import LISTED, PRESENCE
+from faktura.ledger.reconcile import PRESENCE
 
 WALKS_MAX = 3
 """How often a list that changes while it is read is read again from its beginning."""
 _SINGLES_TOGETHER = 50
 """Single answers that share a commit: what a crash loses of them is asked again."""
-_NOT_FOUND = 404
+_FAILURES_MAX = 3
+"""So many single answers in a row that fail end a pull: then it is not the document."""
 _FEW = 10
 """So many documents may be gone at once; more than half of a longer list is taken for a mistake of the source."""
+_NOT_FOUND = 404
+_OF_THE_SOURCE = (UnauthenticatedError, ThrottledError, ConnectError)
+"""Errors that the next document would meet, too."""
 
 
 @dataclass(slots=True)
-class PullReport:
-    """What a pull of one source came to."""
+class _Asked:
+    """What became of documents that were asked for alone."""
 
-    source: str
-    requests: int = 0
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    """Documents by what became of them; what details add is not counted again."""
-    singles: int = 0
-    """Documents whose details came."""
-    singles_left: int = 0
-    """Documents whose details the next pull will ask for."""
-    vanished: int = 0
-    """Documents that the source does not show any more, and still did when it was last asked."""
-    returned: int = 0
-    """Documents that it shows again."""
-    total: int | None = None
-    """How many the source says it has."""
-    known: int = 0
-    """How many of them the ledger has."""
-    faults: list[str] = field(default_factory=list)
-    """What could not be read or made sure of."""
-    failure: FakturaError | None = None
-    """Why the pull ended before it was done."""
-
-    @property
-    def is_complete(self) -> bool:
-        """The ledger has all that the source shows, details apart that its rate limit put off."""
-        return self.failure is None and not self.faults and self.total in {None, self.known}
-
-    @property
-    def is_calm(self) -> bool:
-        """Nothing contradicts what the ledger keeps."""
-        return not self.outcomes[Outcome.CONFLICT] and not self.vanished and not self.returned
-
-
-class Listener(Protocol):
-    """Hears of a pull as it goes on."""
-
-    def heard(self, source: str, changes: Sequence[Change]) -> None:
-        """Documents came in, and this became of them."""
-
-    def moved(self, what: str, done: int, total: int | None) -> None:
-        """So many of the source's documents, or of their details, were looked at."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What one reading of the list showed, from its beginning on."""
-
-    seen: set[int] = field(default_factory=set)
-    """The source's ids."""
-    unread: int = 0
-    """Items that could not be read."""
-    first_total: int | None = None
-    total: int | None = None
-    is_whole: bool = False
-    """It was read to its end."""
-
-    def add(self, page: Page) -> None:
-        """Take in one more page."""
-        self.seen.update(heard.invoice.wire_id for heard in page.heard)
-        self.unread += len(page.faults)
-        self.first_total = page.total if self.first_total is None else self.first_total
-        self.total = page.total
-
-    @property
-    def is_sure(self) -> bool:
-        """Whatever was not seen is not there: the list stood still, and all of it was seen."""
-        count = len(self.seen) + self.unread
-        return self.is_whole and self.total in {None, count} and self.first_total == self.total
+    missed: list[CollectedDocument] = field(default_factory=list)
+    """The source says that it has them not."""
+    left: int = 0
+    """Nobody asked for them: the rate limit was used up."""
 
 
 @dataclass(slots=True)
@@ -130,6 +73,10 @@ class Collector:
     """Also where most of the list is gone."""
     report: PullReport = field(init=False)
     _opened: Collection | None = None
+    _asked: set[int] = field(default_factory=set)
+    """The source's ids of documents whose details came in this pull."""
+    _contradicted: set[int] = field(default_factory=set)
+    """Ids of documents that were told to be in conflict in this pull."""
 
     def __post_init__(self) -> None:
         self.report = PullReport(source=self.provider.name)
@@ -147,39 +94,44 @@ class Collector:
         return self._opened
 
     def pull(self, *, is_full: bool = False) -> PullReport:
-        """Gather what is new or changed; `is_full` compares every document of the list. What went wrong stands in the report."""
+        """Gather what is new or changed; `is_full` compares every document, details too. What went wrong stands in the report."""
         try:
             walk = self._read_list(is_full=is_full)
             if not walk.is_whole:
                 self._read_due(walk)
-            self._read_singles()
+                if self.report.total not in {None, shown_count(self.books, self.collection)}:  # what is new hid how many are gone
+                    self._read_list(is_full=True)
+            if self.dialect.has_single:
+                self._read_singles(is_full=is_full)
         except FakturaError as error:
             self.report.failure = error
+            if self._opened is not None and self.dialect.has_single:
+                self.report.singles_left = without_single_count(self.books, self._opened)
         self.report.requests = self.client.requests
         if self._opened is not None:
             self.report.known = shown_count(self.books, self._opened)
-            self.report.singles_left = without_single_count(self.books, self._opened) if self.dialect.has_single else 0
         return self.report
 
-    def _read_list(self, *, is_full: bool) -> _Walk:
+    def _read_list(self, *, is_full: bool) -> Walk:
         """From the newest until a page is known and unchanged; all of it where the counts do not agree then."""
         walk = self._walk(is_full=is_full)
         for _ in range(WALKS_MAX):
             if self._agrees(walk):
                 break
-            has_grown = walk.first_total is not None and (walk.total or 0) > walk.first_total
-            walk = self._walk(is_full=is_full or walk.is_whole or not has_grown)
+            before, walk = walk, self._walk(is_full=is_full or walk.is_whole or not walk.has_grown)
+            if walk.repeats(before) and not walk.is_sure:
+                self.report.fault(f"the list announces {walk.total} documents, and shows {walk.count}")
+                return walk
         if not self._agrees(walk):
-            self.report.faults.append("the list went on changing while it was read; the next pull looks again")
-        if walk.is_sure:
-            self._miss(walk)
+            self.report.fault("the list went on changing while it was read; the next pull looks again")
+        self._miss(walk)
         return walk
 
-    def _agrees(self, walk: _Walk) -> bool:
+    def _agrees(self, walk: Walk) -> bool:
         return walk.is_sure or (not walk.is_whole and walk.total in {None, shown_count(self.books, self.collection)})
 
-    def _walk(self, *, is_full: bool) -> _Walk:
-        walk = _Walk()
+    def _walk(self, *, is_full: bool) -> Walk:
+        walk = Walk(began_us=self.books.clock())
         try:
             for page in self.client.invoices.pages():
                 walk.add(page)
@@ -188,10 +140,9 @@ class Collector:
                 if not is_full and page.heard and not page.faults and not any(change.is_written for change in changes):
                     return walk
         except NotFoundError:
-            if walk.first_total is None:
+            if not walk.totals:
                 raise
-            # The list became shorter than this page while it was read: its end, and no proof of anything.
-            walk.first_total = None
+            walk.is_cut = True
         walk.is_whole = True
         return walk
 
@@ -199,23 +150,30 @@ class Collector:
         """Record a page."""
         self.report.total = page.total
         for fault in page.faults:
-            message = f"page {page.number}, item {fault.position}: {fault.message}"
-            if message not in self.report.faults:
-                self.report.faults.append(message)
-        return self._hear(page.heard)
-
-    def _hear(self, documents: Iterable[Heard], *, are_singles: bool = False) -> list[Change]:
+            self.report.fault(f"page {page.number}, item {fault.position}: {fault.message}")
         seen_at_us = self.books.clock()
-        changes = hear(self.books, self.collection, [replace(heard, seen_at_us=seen_at_us) for heard in documents])
+        return self._hear([replace(heard, seen_at_us=seen_at_us) for heard in page.heard])
+
+    def _hear(self, answers: Sequence[Heard], *, are_singles: bool = False) -> list[Change]:
+        changes = hear(self.books, self.collection, answers)
         written = [change for change in changes if change.is_written]
         for change in written:
-            if not are_singles or change.outcome is Outcome.CONFLICT:  # what else its details add, its list item told of
-                self.report.outcomes[change.outcome] += 1
-            self.report.returned += any(item.term == PRESENCE and item.heard == LISTED for item in change.differences)
+            self._count(change, are_singles=are_singles)
         self.listener.heard(self.report.source, written)
         return changes
 
-    def _read_due(self, walk: _Walk) -> None:
+    def _count(self, change: Change, *, are_singles: bool) -> None:
+        """Count what became of a document, once: what its details add, its list item told of."""
+        if any(item.term == PRESENCE for item in change.differences):
+            self.report.returned += 1
+        if change.outcome is not Outcome.CONFLICT:
+            if not are_singles:
+                self.report.outcomes[change.outcome] += 1
+        elif change.invoice_id not in self._contradicted and any(item.term != PRESENCE for item in change.differences):
+            self._contradicted.add(change.invoice_id)
+            self.report.outcomes[Outcome.CONFLICT] += 1
+
+    def _read_due(self, walk: Walk) -> None:
         """Look again at every known document with an amount due: at the pages of the list that have them."""
         due = [(place, item) for place, item in due_places(self.books, self.collection) if item.wire_id not in walk.seen]
         for number in sorted({place // self.dialect.limit_max + 1 for place, _ in due}):
@@ -223,61 +181,110 @@ class Collector:
                 page = self.client.invoices.page(number)
             except NotFoundError:  # the list became shorter meanwhile
                 break
-            walk.seen.update(heard.invoice.wire_id for heard in page.heard)
+            walk.add(page)
             self._take(page)
             self.listener.moved(self.report.source, len(walk.seen), page.total)
         unseen = [item for _, item in due if item.wire_id not in walk.seen]
         if unseen and not self.dialect.has_single:
             self._miss(self._walk(is_full=True))
         elif unseen:
-            gone = [Absence(document=item, proof=_proof(item, status=_NOT_FOUND)) for item in self._read_each(unseen)]
-            self._mark(gone)
+            asked = self._ask_each(unseen)
+            self._mark([Absence(document=item, proof=_proof(item, status=_NOT_FOUND)) for item in asked.missed])
+            if asked.left:
+                self.report.fault(f"open documents that nobody could look at, since the rate limit is used up: {asked.left}")
 
-    def _read_singles(self) -> None:
-        """Ask for the details of documents that have none, or whose list item changed, as far as the rate limit allows."""
-        if self.dialect.has_single:
-            try:
-                for item in self._read_each(without_single(self.books, self.collection)):
-                    self.report.faults.append(f"document {item.wire_id} is in the list, and not to be had alone")
-            except ThrottledError:
-                return  # the report says how many are left
-
-    def _read_each(self, documents: Iterable[CollectedDocument]) -> list[CollectedDocument]:
-        """Ask for documents alone, until the rate limit is used up; those that the source says it has not."""
-        waiting: list[Heard] = []
-        missed: list[CollectedDocument] = []
-        total = without_single_count(self.books, self.collection)
+    def _read_singles(self, *, is_full: bool) -> None:
+        """Ask for the details of documents that have none, or whose list item changed; of all documents for a full pull. As far as the rate limit allows."""
+        wanted: Iterable[CollectedDocument] = without_single(self.books, self.collection)
+        first = next(iter(wanted), None)
+        if first is None and not is_full:
+            return
+        wanted = [] if first is None else chain([first], wanted)
+        count = without_single_count(self.books, self.collection)
+        if is_full:
+            wanted = self._others(list(wanted))
+            count = len(wanted)
         try:
-            for item in documents:
+            for item in self._ask_each(wanted, total=count).missed:
+                self.report.fault(f"document {item.wire_id} is in the list, and not to be had alone")
+        except ThrottledError:
+            pass  # the report says how many are left
+        self.report.singles_left = max(0, count - self.report.singles)
+
+    def _others(self, lacking: list[CollectedDocument]) -> list[CollectedDocument]:
+        """First those that lack details, then all others from anywhere on: where the rate limit ends each pull early, all have their turn in time."""
+        done = self._asked | {item.wire_id for item in lacking}
+        others = [item for item in documents(self.books, self.collection, before_us=self.books.clock() + 1) if item.wire_id not in done]
+        start = random.randrange(len(others)) if others else 0  # noqa: S311 - to spread, not to hide
+        return lacking + others[start:] + others[:start]
+
+    def _ask_each(self, wanted: Iterable[CollectedDocument], *, total: int | None = None) -> _Asked:
+        """Ask for documents alone, until the rate limit is used up. One that cannot be read is a fault, and the others go on."""
+        asked, waiting, failures = _Asked(), list[Heard](), 0
+        try:
+            for item in wanted:
+                if asked.left or self._is_exhausted():
+                    asked.left += 1
+                    continue
                 self.listener.moved(f"{self.report.source}, details", self.report.singles + len(waiting), total)
-                limit = self.client.limit
-                if limit is not None and limit.remaining <= 0:
-                    break
                 try:
-                    waiting.append(self.client.invoices.get(item.wire_id).heard)
+                    heard = self.client.invoices.get(item.wire_id).heard
                 except NotFoundError:
-                    missed.append(item)
+                    asked.missed.append(item)
+                except (WireError, CallError) as error:
+                    failures += 1
+                    if failures == _FAILURES_MAX or isinstance(error, _OF_THE_SOURCE):
+                        raise
+                    self.report.fault(f"document {item.wire_id}: {error}")
+                else:
+                    failures = 0
+                    waiting.append(replace(heard, seen_at_us=self.books.clock()))
+                    self._asked.add(item.wire_id)
                 if len(waiting) >= _SINGLES_TOGETHER:
                     self._keep_singles(waiting)
         finally:
             self._keep_singles(waiting)
-        return missed
+        return asked
+
+    def _is_exhausted(self) -> bool:
+        limit = self.client.limit
+        return limit is not None and limit.remaining <= 0
 
     def _keep_singles(self, waiting: list[Heard]) -> None:
         self.report.singles += len(waiting)
-        documents, waiting[:] = list(waiting), []
-        self._hear(documents, are_singles=True)
+        answers, waiting[:] = list(waiting), []
+        self._hear(answers, are_singles=True)
 
-    def _miss(self, walk: _Walk) -> None:
-        """Write down which known documents a whole reading of the list did not show."""
-        if not walk.is_sure or walk.unread:
+    def _miss(self, walk: Walk) -> None:
+        """Write down which known documents a whole reading of the list did not show, and a second look did not find either."""
+        if not walk.is_sure:
             return
-        gone = missing(self.books, self.collection, walk.seen)
-        if len(gone) > max(_FEW, len(walk.seen)) and not self.accepts_vanished:
-            message = f"the source shows {len(walk.seen)} documents and not {len(gone)} others that it showed before: taken for its mistake (--accept-vanished writes them down)"
-            self.report.faults.append(message)
+        known = documents(self.books, self.collection, before_us=walk.began_us)
+        gone = [item for item in known if item.wire_id not in walk.seen]
+        if not gone:
             return
-        self._mark([Absence(document=item, proof=_proof(item, seen=len(walk.seen), total=walk.total)) for item in gone])
+        if walk.unnamed:
+            self.report.fault(f"{len(gone)} known documents are not in the list; some may be among its items that cannot be read: {walk.unnamed}")
+            return
+        kept = len(known) - len(gone)
+        if (not walk.seen or len(gone) > max(_FEW, kept)) and not self.accepts_vanished:
+            self.report.fault(
+                f"of the documents that the source showed before, it shows {kept}, and {len(gone)} no more: "
+                "taken for its mistake, or another account (--accept-vanished writes them down)"
+            )
+            return
+        if self.dialect.has_single:
+            asked = self._ask_each(gone)
+            self._mark([Absence(document=item, proof=_proof(item, status=_NOT_FOUND)) for item in asked.missed])
+            if asked.left:
+                self.report.fault(f"documents that are not in the list, and that nobody could ask for, since the rate limit is used up: {asked.left}")
+            return
+        again = self._walk(is_full=True)  # what moved while the list was read may have been passed by
+        if not again.is_sure:
+            self.report.fault("the list went on changing while it was read; the next pull looks again")
+            return
+        proofs = {item.wire_id: _proof(item, seen=len(again.seen), total=again.total) for item in gone if item.wire_id not in again.seen}
+        self._mark([Absence(document=item, proof=proofs[item.wire_id]) for item in gone if item.wire_id in proofs])
 
     def _mark(self, gone: Sequence[Absence]) -> None:
         if gone:

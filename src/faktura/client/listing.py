@@ -23,6 +23,10 @@ _VALUES_MAX = 200_000
 _LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{1000}")
 """Exact decimals take many times the room of their digits."""
 _WHOLE_MAX = 2**63 - 1
+_CROWDED = 5
+"""So many times as many items as were asked for are no page any more."""
+_UNANNOUNCED_MAX = 1000
+"""Pages of a list that does not say how many there are."""
 _SEARCH_LENGTH_MAX = 255
 _FAULTS_SHOWN = 3
 
@@ -179,7 +183,8 @@ class _Walk:
         self._items = 0
         self._total: int | None = None
         """The most that any page announced."""
-        self._ids: OrderedDict[int, None] = OrderedDict()
+        self._ids: OrderedDict[int, int] = OrderedDict()
+        """By id, the hash of what was said last."""
         self._before: tuple[tuple[int, ...], int | None] = ((), None)
 
     def fault(self, page: Page) -> str | None:
@@ -194,20 +199,29 @@ class _Walk:
             self._total = max(self._total or 0, page.total)
         if self._total is not None and self._items > self._total + self._limit_max:
             return f"the list has no end: {self._items} documents came, {self._total} are announced"
+        if len(ids) + len(page.faults) > _CROWDED * self._limit_max:
+            return f"the page has {len(ids) + len(page.faults)} items, and {self._limit_max} were asked for"
+        if self._total is None and page.pages is None and self._pages == _UNANNOUNCED_MAX and page.next_number is not None:
+            return f"the list has no end: {self._pages} pages came, and none says how many there are"
         if self._pages == self._pages_max and page.next_number is not None:
             return f"the list has no end: {self._pages} pages came, and more are announced"
         return None
 
     def without_repeated(self, page: Page) -> Page:
         """The page without documents that came before."""
-        new = []
+        new, changed = [], []
         for invoice in page.invoices:
+            content = hash(invoice.raw)
             if invoice.id not in self._ids:
-                self._ids[invoice.id] = None
                 new.append(invoice)
+            elif self._ids[invoice.id] != content:
+                changed.append(invoice)
+            self._ids[invoice.id] = content
         while len(self._ids) > _REMEMBERED_MAX:
             self._ids.popitem(last=False)
-        return page if len(new) == len(page.invoices) else replace(page, invoices=tuple(new), repeated=len(page.invoices) - len(new))
+        if len(new) == len(page.invoices):
+            return page
+        return replace(page, invoices=tuple(new), changed=tuple(changed), repeated=len(page.invoices) - len(new))
 
 
 def _check_search(search: str | None) -> None:

@@ -81,6 +81,8 @@ class Page:
     """Without those that a page before had already."""
     repeated: int = 0
     """How many a page before had already: what new documents pushed on while the list was read."""
+    changed: tuple[Invoice, ...] = ()
+    """Those of them that say otherwise than before."""
     faults: tuple[ItemFault, ...] = ()
     """Items that could not be read."""
     next_number: int | None = None
@@ -90,8 +92,8 @@ class Page:
 
     @property
     def heard(self) -> tuple[Heard, ...]:
-        """The documents as the ledger takes them."""
-        return tuple(invoice.heard for invoice in self.invoices)
+        """The documents as the ledger takes them, those included that say otherwise than on a page before."""
+        return tuple(invoice.heard for invoice in (*self.invoices, *self.changed))
 
 
 def invoice_of(heard: Heard, *, zone: str) -> Invoice:

@@ -26,7 +26,7 @@ PAGES_MAX = 100_000
 class Client:
     """Reads the invoices of one account at one provider. For one thread at a time.
 
-    `provider` is a name (`vpsbg`, `checkdomain`) or a dialect; `base_url` is that of the API, its version (`/v1`) included, by default the documented host.
+    `provider` is a name (`vpsbg`, `checkdomain`, or one that was added) or a dialect; `base_url` is that of the API, its version (`/v1`) included, by default the documented host.
     `currency` and `zone` are what the API's amounts and dates are in, by default the dialect's. SettingError for what cannot be used.
     """
 

@@ -91,6 +91,8 @@ class ItemFault:
     position: int
     """Counted from 1."""
     message: str
+    wire_id: int | None = None
+    """Which it is, where that much could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,13 @@ class Defaults:
     pro_formas_by_order: bool
 
 
+class _Identified(msgspec.Struct):
+    id: int
+
+
+_identified = msgspec.json.Decoder(_Identified, strict=False)
+
+
 class WireDialect(Protocol):
     """One provider's API, both directions; the laws in tests/contracts bind every implementation."""
 
@@ -146,7 +155,7 @@ class WireDialect(Protocol):
         """The creation instant that the API shows for a document issued at that instant."""
 
     def render_item(self, invoice: Invoice, standing: Standing, provider: Provider) -> bytes:
-        """The document as an item of the list, without host or query."""
+        """The document as an item of the list, without host or query. Of every type, also where `lists` says no: each document is kept as rendered."""
 
     def render_single(self, invoice: Invoice, standing: Standing, provider: Provider) -> bytes | None:
         """The document on its own, or None where the API has no such call."""
@@ -177,6 +186,15 @@ class WireDialect(Protocol):
 
     def limits_strangers(self) -> bool:
         """Whether calls without a valid token count and show a rate limit too."""
+
+
+def item_fault(position: int, raw: bytes, error: Exception) -> ItemFault:
+    """The fault of an item that could not be read, with the id that it has."""
+    try:
+        wire_id = _identified.decode(raw).id
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        wire_id = None
+    return ItemFault(position=position, message=str(error), wire_id=wire_id)
 
 
 def read_limit(headers: Mapping[str, str]) -> Limit | None:

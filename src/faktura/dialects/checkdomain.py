@@ -17,19 +17,19 @@ from faktura.dialects.base import (
     Defaults,
     GetQuery,
     Headers,
-    ItemFault,
     Limit,
     ListQuery,
     Problem,
     ProblemKind,
     Query,
     encoder,
+    item_fault,
     last_value,
     number,
     plain,
     read_limit,
 )
-from faktura.dialects.checkdomain_details import render_details
+from faktura.dialects.checkdomain_details import render_details, stated_price
 from faktura.domain.calendar import MICROSECONDS, legal_date, midnight, parse_instant, to_datetime
 from faktura.domain.errors import SettingError, WireError
 from faktura.domain.invoice import Invoice, InvoiceLine, Origin, TypeCode
@@ -232,7 +232,7 @@ class Checkdomain:
             try:
                 documents.append(_parse_item(bytes(raw), provider, SourceKind.LIST))
             except (msgspec.DecodeError, ValueError, OverflowError) as error:
-                faults.append(ItemFault(position=position, message=str(error)))
+                faults.append(item_fault(position, bytes(raw), error))
         return Answer(
             documents=tuple(documents),
             faults=tuple(faults),
@@ -392,7 +392,7 @@ def _parse_detail(detail: _Detail, sign: int, money: Currency) -> InvoiceLine:
     return InvoiceLine(
         name=(detail.remark or "").replace("\x00", ""),
         quantity=sign * parse_decimal(detail.quantity),
-        unit_price=parse_decimal(detail.unit_price),
+        unit_price=stated_price(detail.unit_price),
         line_total_minor=sign * money.to_minor(detail.price),
         net_amount_minor=None,
         vat=None,

@@ -6,12 +6,13 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 from faktura.dialects.base import amount, number, plain
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine
-from faktura.domain.money import apportion
+from faktura.domain.money import DECIMAL_PLACES_MAX, INTEGER_DIGITS_MAX, apportion, parse_decimal
 from faktura.domain.totals import places
 from faktura.domain.vat import PriceBasis, VatKey, scaled_rate
 
 _UNIT_PRICE_STEP = Decimal("0.0001")
 _HALF_UP = Context(rounding=ROUND_HALF_UP)
+_DECIMALS_READ_MAX = 100
 _WHOLE = 1_000_000
 """100 percent in ten-thousandths of a percent."""
 
@@ -61,3 +62,10 @@ def _line(invoice: Invoice, line: InvoiceLine, sign: int, price_minor: int) -> d
 def _adjustment(invoice: Invoice, item: AllowanceCharge, sign: int, price_minor: int) -> dict[str, object]:
     money = invoice.currency
     return {"quantity": sign, "unit_price": number(price_minor, money), "price": number(sign * price_minor, money), "remark": item.reason}
+
+
+def stated_price(value: Decimal) -> Decimal:
+    """A unit price as a provider states it: divided out, it may have any number of decimals, and need not multiply back. ValueError where it is no price."""
+    if value.is_finite() and -_DECIMALS_READ_MAX < int(value.as_tuple().exponent) < -DECIMAL_PLACES_MAX and value.adjusted() < INTEGER_DIGITS_MAX:
+        value = value.quantize(Decimal(1).scaleb(-DECIMAL_PLACES_MAX), ROUND_HALF_UP, Context(prec=_DECIMALS_READ_MAX))
+    return parse_decimal(value)

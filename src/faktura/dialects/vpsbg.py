@@ -16,13 +16,13 @@ from faktura.dialects.base import (
     Defaults,
     GetQuery,
     Headers,
-    ItemFault,
     Limit,
     ListQuery,
     Problem,
     ProblemKind,
     Query,
     encoder,
+    item_fault,
     last_value,
     number,
     read_limit,
@@ -208,7 +208,7 @@ class Vpsbg:
             try:
                 documents.append(_parse_item(bytes(raw), provider))
             except (msgspec.DecodeError, ValueError, OverflowError) as error:
-                faults.append(ItemFault(position=position, message=str(error)))
+                faults.append(item_fault(position, bytes(raw), error))
         return Answer(
             documents=tuple(documents),
             faults=tuple(faults),

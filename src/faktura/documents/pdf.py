@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 import typst
 
@@ -22,7 +23,7 @@ from faktura.domain.invoice import Invoice
 __all__ = ["Look", "render_pdf", "render_png"]
 
 TEMPLATES = Path(__file__).parent / "templates"
-STANDARD = "a-3b"
+STANDARD: Final = "a-3b"
 
 _turn = Lock()  # a compiler serves one thread at a time
 
@@ -56,7 +57,7 @@ def _typeset(page: dict[str, Any], invoice: Invoice, *, has_logo: bool, **option
     issued = datetime(invoice.issue_date.year, invoice.issue_date.month, invoice.issue_date.day, tzinfo=UTC)
     try:
         with _turn:
-            return _compiler().compile(sys_inputs=inputs, timestamp=issued, **options)
+            return _own_compiler().compile(sys_inputs=inputs, timestamp=issued, **options)
     except typst.TypstError as error:
         if has_logo and "image" in f"{error.message} {error.diagnostic}":
             message = f"the logo cannot be drawn: {error.message}"
@@ -65,8 +66,20 @@ def _typeset(page: dict[str, Any], invoice: Invoice, *, has_logo: bool, **option
         raise FakturaError(message) from error
 
 
+_home: list[int] = []
+
+
+def _own_compiler() -> typst.Compiler:
+    """This process's compiler. One that a fork brought along would wait forever for threads that stayed behind."""
+    if not _home:
+        _home.append(os.getpid())
+    elif _home[0] != os.getpid():
+        raise FakturaError("this process was forked from one that had made PDFs, and cannot make any: start it by spawn")
+    return _compiler()
+
+
 @cache
 def _compiler() -> typst.Compiler:
-    """The one compiler of this process: fonts are read once. No font of the machine is used."""
+    """Fonts are read once. No font of the machine is used."""
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
     return typst.Compiler(str(TEMPLATES / "invoice.typ"), root=str(TEMPLATES), font_paths=fonts)

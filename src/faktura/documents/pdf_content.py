@@ -67,7 +67,7 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
         "reasons": _reasons(invoice.vat_breakdown, write),
         "totals": _totals(invoice, write),
         "payment": payment,
-        "terms": invoice.payment_terms or "",
+        "terms": _terms(invoice, write),
         "note": invoice.note or "",
         "footer": look.footer or "",
     }
@@ -135,8 +135,10 @@ def _logo(look: Look) -> dict[str, Any] | None:
 def _party(party: Party, write: Writing) -> dict[str, Any]:
     place = " ".join(text for text in (party.post_code, party.city) if text)
     country = write.form.country(party.country) if party.country else None
-    reached = [text for text in (getattr(party, "contact_name", None), getattr(party, "phone", None), party.email) if text]
-    numbers = {"registration": party.registration_id, "vat_id": party.vat_id, "tax_number": party.tax_number}
+    reached = [text for text in (party.contact_name, party.phone, party.email) if text]
+    is_bulgarian = (party.vat_id or party.country or "").startswith("BG")  # whose numbers have names of their own in Bulgarian
+    ending = "" if is_bulgarian else "_abroad"
+    numbers = {f"registration{ending}": party.registration_id, f"vat_id{ending}": party.vat_id, "tax_number": party.tax_number}
     return {
         "name": party.name,
         "address": [text for text in (party.street, place, country) if text],
@@ -158,8 +160,8 @@ def _facts(invoice: Invoice, write: Writing) -> list[list[str]]:
     if preceding:
         day = f" {say['of']} {form.day(preceding.issue_date)}" if preceding.issue_date else ""
         facts.append([say["corrects"], f"{preceding.number}{day}"])
-    if reference := getattr(invoice.buyer, "buyer_reference", None):
-        facts.append([say["buyer_reference"], str(reference)])
+    if invoice.buyer and invoice.buyer.buyer_reference:
+        facts.append([say["buyer_reference"], invoice.buyer.buyer_reference])
     if invoice.order_ids:
         facts.append([say["order"], ", ".join(map(str, invoice.order_ids))])
     return facts
@@ -267,7 +269,7 @@ def _totals(invoice: Invoice, write: Writing) -> dict[str, Any]:
     rows = []
     if invoice.allowances_charges:
         amounts = [line.line_total_minor if write.is_gross else line.net_amount_minor or 0 for line in invoice.lines or ()]
-        rows.append([say["lines_total"], write.amount(sum(amounts))])
+        rows.append([say["lines_total_gross" if write.is_gross else "lines_total"], write.amount(sum(amounts))])
         rows += [_adjustment(item, write) for item in invoice.allowances_charges]
     rows.append([say["without_vat"], write.amount(invoice.total_without_vat_minor)])
     rows.append([say["vat_total"], write.amount(invoice.vat_total_minor)])
@@ -276,6 +278,12 @@ def _totals(invoice: Invoice, write: Writing) -> dict[str, Any]:
         "label": say[f"total_{int(invoice.type_code or TypeCode.INVOICE)}"],
         "amount": write.form.money(invoice.total_with_vat_minor or 0, write.money),
     }
+
+
+def _terms(invoice: Invoice, write: Writing) -> str:
+    """BT-20; of an invoice that names neither terms nor a day, what the law takes it to mean, as its e-invoice says."""
+    is_open = invoice.sign > 0 and invoice.due_date is None and (invoice.total_with_vat_minor or 0) > 0
+    return invoice.payment_terms or (write.say["on_receipt"] if is_open else "")
 
 
 def _adjustment(item: AllowanceCharge, write: Writing) -> list[str]:

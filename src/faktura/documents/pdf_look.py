@@ -23,7 +23,7 @@ _PNG_HEAD_LENGTH = 33
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _CMYK = 4
 _LINEAR_BELOW = 40_450  # of a million: where the curve of sRGB begins
-_SVG_ELEMENTS_FORBIDDEN = frozenset({"script", "image", "foreignObject", "use", "style"})
+_SVG_ELEMENTS_FORBIDDEN = frozenset({"script", "image", "foreignObject", "use", "style", "text"})
 _SVG_ELEMENTS_MAX = 5000
 
 

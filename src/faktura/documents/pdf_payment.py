@@ -19,11 +19,10 @@ _NAME_LENGTH_MAX, _TEXT_LENGTH_MAX = 70, 140
 def payment_block(invoice: Invoice, say: dict[str, str], form: Formats) -> tuple[list[list[str]], str]:
     """What to transfer where, and the code as a drawing; both empty where nothing is to be paid or no account is known."""
     total = invoice.total_with_vat_minor or 0
-    iban = _compact(getattr(invoice.seller, "iban", None))
-    if invoice.type_code is TypeCode.CREDIT_NOTE or total <= 0 or not iban or invoice.seller is None:
+    seller = invoice.seller
+    if invoice.type_code is TypeCode.CREDIT_NOTE or total <= 0 or seller is None or not seller.iban:
         return [], ""
-    bic = _compact(getattr(invoice.seller, "bic", None))
-    payee = getattr(invoice.seller, "account_name", None) or invoice.seller.name
+    iban, bic, payee = _compact(seller.iban), _compact(seller.bic), seller.account_name or seller.name
     rows = [[say["payee"], payee], ["IBAN", " ".join(iban[at : at + 4] for at in range(0, len(iban), 4))]]
     if bic:
         rows.append(["BIC", bic])

@@ -44,6 +44,8 @@ class Difference:
     heard: str
 
     def __str__(self) -> str:
+        if self.term == "presence":
+            return f"{'gone: its source does not show it any more' if self.heard == 'absent' else 'back: its source shows it again'}"
         return f"{self.term} was {self.kept}, now {self.heard}"
 
 

@@ -12,7 +12,7 @@ from faktura.domain.errors import ConflictError
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Change, Difference, Heard, Outcome, SourceKind, SourceWord
 from faktura.ledger.accounts import add_account, add_provider, find_provider
-from faktura.ledger.collecting_ports import CollectedDocument, Contradiction
+from faktura.ledger.collecting_ports import CollectedDocument, Contradiction, Double
 from faktura.ledger.importing import record
 from faktura.ledger.journal import Event, write
 from faktura.ledger.number_gaps import NumberGap, find_gaps
@@ -46,13 +46,22 @@ class Absence:
 def open_collection(books: Books, *, provider: Provider, reference: str) -> Collection:
     """The collection of that provider's name and account, made where it is not there.
 
-    ConflictError where the ledger has a provider of that name with another dialect, currency or zone: its documents would change their meaning.
+    ConflictError where the ledger has a provider of that name with another dialect, currency or zone, since its documents would change their meaning;
+    with another account; and where it issues documents of its own.
     """
     known = _provider(books, provider)
     for term in ("dialect", "currency", "zone"):
         if getattr(known, term) != getattr(provider, term):
             message = f"the ledger keeps {provider.name!r} with {term} {_text(getattr(known, term))}, not {_text(getattr(provider, term))}: give the source another name"
             raise ConflictError(message)
+    with books.storage.reading() as tx:
+        if tx.series.all(known.id):
+            message = f"{provider.name!r} issues documents in this ledger, and nobody else's may be among them: give the source another name"
+            raise ConflictError(message)
+        others = [account.reference for account in tx.accounts.page(known.id, after=0, limit=2)]
+    if others and reference not in others:
+        message = f"the ledger keeps {provider.name!r} with the account {others[0]!r}, not {reference!r}: give the source another name"
+        raise ConflictError(message)
     return Collection(provider=known, account_id=_account_id(books, known, reference), reference=reference)
 
 
@@ -122,11 +131,11 @@ def without_single_count(books: Books, collection: Collection) -> int:
         return tx.collected.without_single_count(collection.account_id)
 
 
-def missing(books: Books, collection: Collection, seen: set[int]) -> list[CollectedDocument]:
-    """The documents that should be among these ids of the source and are not, those excepted that were missed before."""
+def documents(books: Books, collection: Collection, *, before_us: int) -> list[CollectedDocument]:
+    """The documents recorded before an instant that the source showed when it was last asked, by the source's id."""
     with books.storage.reading() as tx:
         known_absent = {item.invoice_id for item in tx.collected.absent(collection.account_id)}
-        return [item for item in tx.collected.all(collection.account_id) if item.wire_id not in seen and item.invoice_id not in known_absent]
+        return [item for item in tx.collected.all(collection.account_id, before_us=before_us) if item.invoice_id not in known_absent]
 
 
 def mark_absent(books: Books, collection: Collection, absences: Iterable[Absence], *, seen_at_us: int) -> list[Change]:
@@ -136,7 +145,7 @@ def mark_absent(books: Books, collection: Collection, absences: Iterable[Absence
         tx.accounts.lock(collection.account_id)
         for absence in absences:
             invoice_id = absence.document.invoice_id
-            if not is_absent(tx.sources.known(collection.account_id, invoice_id)):
+            if not is_absent(tx.sources.known(collection.account_id, invoice_id), seen_at_us=seen_at_us + 1):
                 changes.append(_write_absence(tx, books, collection, absence, seen_at_us))
     return changes
 
@@ -161,6 +170,24 @@ def list_contradictions(books: Books, *, provider: str | None = None, since_us: 
         with books.storage.reading() as tx:
             for found in tx.collected.contradictions(owner.id, since_us=since_us):
                 yield owner, found
+
+
+def list_doubles(books: Books, *, provider: str | None = None) -> Iterator[tuple[Provider, Double]]:
+    """Numbers that more than one document of a type bears, of those that sources gave."""
+    with books.storage.reading() as tx:
+        providers = [find_provider(tx, provider)] if provider else tx.providers.all()
+    for owner in providers:
+        with books.storage.reading() as tx:
+            for account in tx.accounts.all(owner.id):
+                for found in tx.collected.doubles(account.id):
+                    yield owner, found
+
+
+def contradicted_count(books: Books, *, provider: str | None = None) -> int:
+    """How many documents their sources contradicted, or do not show any more."""
+    with books.storage.reading() as tx:
+        providers = [find_provider(tx, provider)] if provider else tx.providers.all()
+        return sum(tx.collected.contradicted_count(owner.id) for owner in providers)
 
 
 def list_gaps(books: Books, *, provider: str | None = None) -> Iterator[tuple[Provider, str, NumberGap]]:

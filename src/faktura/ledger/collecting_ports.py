@@ -31,6 +31,19 @@ class CollectedNumber:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Double:
+    """A number that more than one document of an account and a type bears."""
+
+    account: str
+    """The account's reference."""
+    number: str
+    type_code: TypeCode | None
+    count: int
+    last_invoice_id: int
+    """The newest of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contradiction:
     """A source's word that differs from what the ledger keeps, with both sides as they were said."""
 
@@ -45,7 +58,7 @@ class Contradiction:
     recorded_at_us: int
     differences: tuple[Difference, ...]
     kept_body: bytes
-    """The source's first word, which is in force."""
+    """The source's first word of the same kind, or else its first: what is in force."""
     heard_body: bytes
 
 
@@ -57,6 +70,8 @@ class CollectedStore(Protocol):
     def due(self, account_id: int) -> list[CollectedDocument]: ...
     def without_single(self, account_id: int, *, before: int, limit: int) -> list[CollectedDocument]: ...
     def without_single_count(self, account_id: int) -> int: ...
-    def all(self, account_id: int) -> Iterable[CollectedDocument]: ...
+    def all(self, account_id: int, *, before_us: int) -> Iterable[CollectedDocument]: ...
     def numbers(self, account_id: int) -> Iterable[CollectedNumber]: ...
+    def doubles(self, account_id: int) -> list[Double]: ...
+    def contradicted_count(self, provider_id: int) -> int: ...
     def contradictions(self, provider_id: int, *, since_us: int) -> Iterable[Contradiction]: ...

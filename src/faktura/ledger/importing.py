@@ -150,7 +150,7 @@ class _Batch:
             if known is None:
                 new.append(heard)
             else:
-                again.append(_look_again(self.tx, self.provider, known, heard, is_polled=self.is_polled))
+                again.append(_look_again(self.tx, self.books, self.provider, known, heard, is_polled=self.is_polled))
         if new:
             changes: list[Change] = []
             self.told.append(changes)
@@ -188,9 +188,12 @@ def _find_known(tx: Transaction, account_id: int, invoice: Invoice) -> Invoice |
     return next((item for item in tx.invoices.by_number(account_id, invoice.number) if item.type_code == invoice.type_code), None)
 
 
-def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Heard, *, is_polled: bool) -> _Again:
+def _look_again(tx: Transaction, books: Books, provider: Provider, known: Invoice, heard: Heard, *, is_polled: bool) -> _Again:
     digest = hashlib.sha256(heard.body).digest()
     sources = tx.sources.known(known.account_id, known.id)
+    seen_last_us = max((source.seen_at_us for source in sources), default=0)
+    if is_polled and seen_last_us > books.clock():  # the clock was ahead when that was written; what is said now is newer all the same
+        heard = replace(heard, seen_at_us=seen_last_us + 1)
     if any(source.digest == digest and source.seen_at_us == heard.seen_at_us and not source.contradicts for source in sources):
         return _Again(known, heard, digest, Comparison(enriched=known), is_new_word=False, is_new_sight=False)
     comparison = compare(known, current_standing(tx, known, provider), heard, sources=sources)
@@ -200,7 +203,7 @@ def _look_again(tx: Transaction, provider: Provider, known: Invoice, heard: Hear
     is_new_sight = comparison.changes_standing if is_polled else heard.seen_at_us not in seen
     # A single answer tells more than a list: until one came after what the list last said, it would be asked for again.
     is_awaited = is_polled and heard.kind is SourceKind.SINGLE and bool(sources) and sources[-1].kind is not SourceKind.SINGLE
-    is_new_word = not seen or is_absent(sources)
+    is_new_word = not seen or is_absent(sources, seen_at_us=heard.seen_at_us)
     return _Again(known, heard, digest, comparison, is_new_word=is_new_word, is_new_sight=is_new_sight, is_awaited=is_awaited)
 
 

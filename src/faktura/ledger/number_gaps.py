@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from faktura.domain.invoice import TypeCode
 from faktura.ledger.collecting_ports import CollectedNumber
 
 _NUMBER = re.compile(r"(.*?)([0-9]{1,18})\Z", re.DOTALL)
@@ -30,17 +31,17 @@ class NumberGap:
 
 
 def find_gaps(numbers: Iterable[CollectedNumber]) -> Iterator[NumberGap]:
-    """The gaps in numbers that otherwise follow each other: of one type, with the same text before their last digits.
+    """The gaps in numbers that otherwise follow each other, with the same text before their last digits.
 
-    Told only where at least nine in ten of the numbers between the lowest and the highest are there: such a series is the
+    Invoices and their corrections may share a counter, so they are looked at together; pro-formas have their own. Told only where at least nine in ten of the numbers between the lowest and the highest are there: such a series is the
     customer's own.
     """
-    series: dict[tuple[object, str], dict[int, CollectedNumber]] = defaultdict(dict)
+    series: dict[tuple[bool, str], dict[int, CollectedNumber]] = defaultdict(dict)
     for item in numbers:
         found = _NUMBER.match(item.number)
         if found:
-            series[item.type_code, found.group(1)][int(found.group(2))] = item
-    for (_, prefix), items in sorted(series.items(), key=lambda entry: (str(entry[0][0]), entry[0][1])):
+            series[item.type_code is TypeCode.PRO_FORMA, found.group(1)][int(found.group(2))] = item
+    for (_, prefix), items in sorted(series.items()):
         places = sorted(items)
         span = places[-1] - places[0] + 1
         if len(places) < COUNT_MIN or 100 * len(places) < DENSITY_MIN_PERCENT * span:

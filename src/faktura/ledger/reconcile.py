@@ -66,7 +66,7 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
             added[term] = now
         else:
             differences.append(_difference(known, term, before, now))
-    if is_absent(sources):
+    if is_absent(sources, seen_at_us=heard.seen_at_us):
         differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
     differences += _other_original(heard, sources)
@@ -89,9 +89,10 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
     )
 
 
-def is_absent(sources: list[KnownSource]) -> bool:
-    """Whether its source did not show the document any more when it was last asked."""
-    return bool(sources) and sources[-1].kind is SourceKind.ABSENT
+def is_absent(sources: list[KnownSource], *, seen_at_us: int) -> bool:
+    """Whether its source, when it was last asked before an instant, did not show the document any more; never where it was asked after that instant."""
+    last = max(sources, key=lambda source: source.seen_at_us, default=None)
+    return last is not None and last.kind is SourceKind.ABSENT and last.seen_at_us < seen_at_us
 
 
 def _other_original(heard: Heard, sources: list[KnownSource]) -> list[Difference]:

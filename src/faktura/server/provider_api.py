@@ -334,7 +334,9 @@ class ProviderApi:
             with suppress(LedgerError):
                 call.provider = self._directory.by_host(call.request.host)
         provider, now_us = call.provider, time.time_ns() // 1000
-        dialect = self._dialects[provider.dialect] if provider else next(iter(self._dialects.values()))
+        dialect = (self._dialects.get(provider.dialect) if provider else None) or next(
+            iter(self._dialects.values())
+        )  # whoever's words: there must be an answer
         if provider and call.limit is None and call.account_id is not None:
             call.limit = self._count(provider, call.account_id, now_us)
         elif provider and call.limit is None and dialect.limits_strangers():

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from faktura.domain.invoice import TypeCode
 from faktura.domain.recorded import Difference, SourceKind
-from faktura.ledger.collecting_ports import CollectedDocument, CollectedNumber, Contradiction
+from faktura.ledger.collecting_ports import CollectedDocument, CollectedNumber, Contradiction, Double
 from faktura.storage.driver import Driver, Row
 
 
@@ -40,15 +40,33 @@ class CollectedRows:
         row = self._driver.one("collected_without_single_count", account_id=account_id)
         return 0 if row is None else int(row["documents"])
 
-    def all(self, account_id: int) -> Iterable[CollectedDocument]:
-        """All that a source gave, by the source's id."""
-        return (_document(row) for row in self._driver.stream("collected_all", account_id=account_id))
+    def all(self, account_id: int, *, before_us: int) -> Iterable[CollectedDocument]:
+        """All that a source gave and that were recorded before an instant, by the source's id."""
+        return (_document(row) for row in self._driver.stream("collected_all", account_id=account_id, before_us=before_us))
 
     def numbers(self, account_id: int) -> Iterable[CollectedNumber]:
         """Their numbers, in no order."""
         for row in self._driver.stream("collected_numbers", account_id=account_id):
             type_code = None if row["type_code"] is None else TypeCode(row["type_code"])
             yield CollectedNumber(number=row["number"], type_code=type_code, issue_date=date.fromisoformat(row["issue_date"]))
+
+    def doubles(self, account_id: int) -> list[Double]:
+        """Numbers that several documents of a type bear."""
+        return [
+            Double(
+                account=row["reference"],
+                number=row["number"],
+                type_code=None if row["type_code"] is None else TypeCode(row["type_code"]),
+                count=row["documents"],
+                last_invoice_id=row["last_invoice_id"],
+            )
+            for row in self._driver.all("collected_doubles", account_id=account_id)
+        ]
+
+    def contradicted_count(self, provider_id: int) -> int:
+        """How many documents of the provider were contradicted by their sources."""
+        row = self._driver.one("contradicted_count", provider_id=provider_id)
+        return 0 if row is None else int(row["documents"])
 
     def contradictions(self, provider_id: int, *, since_us: int) -> Iterable[Contradiction]:
         """What contradicted the ledger since an instant, in the order in which it came."""

@@ -410,12 +410,13 @@ VALUES (:provider_id, :sequence, :recorded_at_us, :actor, :event, :account_id, :
 SELECT COUNT(*) AS documents FROM invoice WHERE account_id = :account_id AND source_wire_id IS NOT NULL;
 
 -- name: collected_absent
--- The contradictions are few; the sources are many.
+-- The contradictions are few; the sources are many. What was seen last counts, not what was written last: an old file may be imported later.
 SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM conflict c
+JOIN source a ON a.account_id = c.account_id AND a.source_id = c.source_id
 JOIN invoice i ON i.account_id = c.account_id AND i.invoice_id = c.invoice_id
 JOIN listing l ON l.account_id = c.account_id AND l.invoice_id = c.invoice_id
 WHERE c.account_id = :account_id AND c.term = 'presence' AND c.heard = 'absent' AND i.source_wire_id IS NOT NULL
-  AND c.source_id = (SELECT MAX(s.source_id) FROM source s WHERE s.account_id = c.account_id AND s.invoice_id = c.invoice_id)
+  AND NOT EXISTS (SELECT 1 FROM source s WHERE s.account_id = c.account_id AND s.invoice_id = c.invoice_id AND s.seen_at_us > a.seen_at_us)
 ORDER BY l.ordinal DESC;
 
 -- name: collected_due
@@ -425,29 +426,44 @@ WHERE l.account_id = :account_id AND l.due_minor <> 0 AND l.ordinal IS NOT NULL 
 ORDER BY l.ordinal DESC;
 
 -- name: collected_without_single
+-- The sum keeps SQLite from walking all sources of the account backwards, where a document's own are few.
 SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM listing l
 JOIN invoice i ON i.account_id = l.account_id AND i.invoice_id = l.invoice_id
 WHERE l.account_id = :account_id AND l.ordinal < :before AND i.source_wire_id IS NOT NULL
-  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id DESC LIMIT 1) = 'list'
+  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id + 0 DESC LIMIT 1) = 'list'
 ORDER BY l.ordinal DESC LIMIT :limit;
 
 -- name: collected_without_single_count
 SELECT COUNT(*) AS documents FROM invoice i
 WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL
-  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id DESC LIMIT 1) = 'list';
+  AND (SELECT s.kind FROM source s WHERE s.account_id = i.account_id AND s.invoice_id = i.invoice_id ORDER BY s.source_id + 0 DESC LIMIT 1) = 'list';
 
 -- name: collected_all
 SELECT i.invoice_id, i.source_wire_id, l.ordinal FROM invoice i
 JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id
-WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL ORDER BY i.source_wire_id;
+WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL AND i.recorded_at_us < :before_us ORDER BY i.source_wire_id;
 
 -- name: collected_numbers
 SELECT number, type_code, issue_date FROM invoice WHERE account_id = :account_id AND source_wire_id IS NOT NULL;
 
+-- name: collected_doubles
+SELECT a.reference, i.number, i.type_code, COUNT(*) AS documents, MAX(i.invoice_id) AS last_invoice_id
+FROM invoice i JOIN account a ON a.account_id = i.account_id
+WHERE i.account_id = :account_id AND i.source_wire_id IS NOT NULL
+GROUP BY a.reference, i.number, i.type_code, i.source_type HAVING COUNT(*) > 1 ORDER BY i.number;
+
+-- name: contradicted_count
+-- An operator's question, over all accounts of a provider.
+SELECT COUNT(DISTINCT c.invoice_id) AS documents FROM account a JOIN conflict c ON c.account_id = a.account_id WHERE a.provider_id = :provider_id;
+
 -- name: contradictions
--- An operator's question, over all accounts of a provider. The first word on a document is the one in force.
+-- An operator's question, over all accounts of a provider. Beside what was heard stands the first word of the same kind, or else the first at all.
 SELECT c.account_id, a.reference, c.invoice_id, i.number, c.source_id, s.kind, s.seen_at_us, c.recorded_at_us, c.term, c.kept, c.heard, s.body AS heard_body,
-  (SELECT f.body FROM source f WHERE f.account_id = c.account_id AND f.invoice_id = c.invoice_id ORDER BY f.source_id LIMIT 1) AS kept_body
+  COALESCE(
+    (SELECT f.body FROM source f WHERE f.account_id = c.account_id AND f.invoice_id = c.invoice_id AND f.source_id + 0 < s.source_id
+       AND f.kind = s.kind AND f.kind <> 'absent' ORDER BY f.source_id + 0 LIMIT 1),
+    (SELECT f.body FROM source f WHERE f.account_id = c.account_id AND f.invoice_id = c.invoice_id ORDER BY f.source_id + 0 LIMIT 1)
+  ) AS kept_body
 FROM account a
 JOIN conflict c ON c.account_id = a.account_id
 JOIN invoice i ON i.account_id = c.account_id AND i.invoice_id = c.invoice_id

@@ -29,22 +29,18 @@ BUYER_BG = Party(
     registration_id="987654321",
 )
 BUYER_DE = Party(name="Musterfirma GmbH & Co. KG", street="Königsträßle 12", city="Tübingen", post_code="72070", country="DE", vat_id="DE123456789")
-
-
-class Seller:
-    """A party with a bank account."""
-
-    name = "Хостинг ООД"
-    street = "бул. „Витоша“ 15"
-    city = "София"
-    post_code = "1000"
-    country = "BG"
-    vat_id = "BG123456789"
-    registration_id = "123456789"
-    tax_number = None
-    email = "office@hosting.example"
-    iban = "BG80BNBG96611020345678"
-    bic = "BNBGBGSD"
+SELLER = Party(
+    name="Хостинг ООД",
+    street="бул. „Витоша“ 15",
+    city="София",
+    post_code="1000",
+    country="BG",
+    vat_id="BG123456789",
+    registration_id="123456789",
+    email="office@hosting.example",
+    iban="BG80BNBG96611020345678",
+    bic="BNBGBGSD",
+)
 
 
 def line(name: str, quantity: str, price: str, vat: VatKey = S20, *, adjustments: tuple[AllowanceCharge, ...] = (), **more: Any) -> InvoiceLine:
@@ -67,7 +63,7 @@ def line(name: str, quantity: str, price: str, vat: VatKey = S20, *, adjustments
 def document(draft: Draft, **more: Any) -> Invoice:
     """What the ledger keeps of the draft, sold by one with a bank account."""
     kept = ("tax_point_date", "due_date", "note", "payment_terms", "preceding_invoice", "type_code")
-    terms = {name: getattr(draft, name) for name in kept} | {"seller": Seller(), "issue_date": date(2026, 10, 31)} | more
+    terms = {name: getattr(draft, name) for name in kept} | {"seller": SELLER, "issue_date": date(2026, 10, 31)} | more
     return replace(issued(draft), **terms)
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.documents.pdf.samples import BULGARIAN, CII, CREDIT, GERMAN, document, long
 
 from faktura.documents.pdf import Look, render_pdf
@@ -17,6 +18,18 @@ CHECKER = Path(__file__).parent / "CheckPdfa.java"
 JAXB = "jaxb-api jaxb-core jaxb-runtime javax.activation istack-commons-runtime txw2 stax-ex FastInfoset".split()
 DEBIAN = Path("/usr/share/java")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 20"><rect width="20" height="20" fill="#b3261e" opacity="0.5"/></svg>'
+
+
+def logo(language: str) -> bytes:
+    """A picture of each kind: with transparency, without, of a camera."""
+    picture = Image.linear_gradient("L").resize((300, 90)).convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize((300, 90)))
+    out = io.BytesIO()
+    if language == "bg":
+        picture.save(out, "PNG")
+    else:
+        picture.convert("RGB").save(out, "PNG" if language == "de" else "JPEG")
+    return out.getvalue()
 
 
 def classpath() -> str:
@@ -42,6 +55,7 @@ def test_every_language_and_length_is_pdf_a(tmp_path: Path) -> None:
             made[f"{language}-{count}"] = render_pdf(document(long(count)), language=language)
             made[f"{language}-{count}-hybrid"] = render_pdf(document(long(count)), language=language, facturx=CII)
         for name, draft in {"net": BULGARIAN, "gross": CREDIT, "reverse": GERMAN}.items():
+            made[f"{language}-{name}-photo"] = render_pdf(document(draft), language=language, look=Look(logo=logo(language)))
             made[f"{language}-{name}"] = render_pdf(document(draft), language=language, facturx=CII, is_test=True, look=Look(logo=SVG, footer="€ 日本 🎉"))
     for name, pdf in made.items():
         (tmp_path / f"{name}.pdf").write_bytes(pdf)

@@ -8,9 +8,11 @@ import re
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from tests.domain.sample import drafts
 from faktura.documents.pdf import Look, render_pdf
 from faktura.documents.pdf_glyphs import printable
 from faktura.documents.pdf_payment import epc_text
-from faktura.domain.errors import InvalidDocumentError, SettingError
+from faktura.documents.pdf_texts import WORDS
+from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey
 
@@ -86,6 +89,24 @@ def test_every_category_without_tax_has_its_words(language: str) -> None:
     said = text(document(draft), language)
     for mark, kind in zip("¹²³⁴⁵⁶", kinds, strict=True):
         assert re.search(rf"{mark} [^¹²³⁴⁵⁶]+: ground of {kind.name}", said), kind
+
+
+def test_numbers_of_parties_abroad_have_no_bulgarian_names() -> None:
+    """The Bulgarian names of VAT id and register number are those of Bulgarian parties."""
+    said = text(document(GERMAN), "bg")
+    assert "ДДС ид. № DE123456789" in said
+    assert "ИН по ЗДДС BG123456789" in said
+
+
+def test_every_word_is_used_and_can_be_set() -> None:
+    """No text of the table is left over, each language has each, and the fonts have all their characters."""
+    folder = ROOT / "src" / "faktura" / "documents"
+    source = "".join(path.read_text(encoding="utf-8") for path in (folder / "templates" / "invoice.typ", folder / "pdf_content.py", folder / "pdf_payment.py"))
+    for key, texts in WORDS.items():
+        stem = "total_" if key.startswith("total_3") else key.removesuffix("_abroad")
+        assert any(f"{before}{stem}" in source for before in ('"', "'", "say.")), key
+        assert len(texts) == len(LANGUAGES)
+        assert all(printable(each, word_max=100) == each for each in texts)
 
 
 def test_a_credit_note_names_the_invoice_and_shows_what_is_credited() -> None:
@@ -199,7 +220,7 @@ def test_texts_cannot_turn_the_order_of_what_is_read() -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_pages_carry_the_amounts_of_the_document(draft: Any) -> None:
     """Number, date, every line's net amount, every group's base and tax, and all sums of any document are on its pages."""
-    invoice = replace(document(draft), seller=Seller_without_account)
+    invoice = replace(document(draft), seller=SELLER_ALONE)
     said = text(invoice).replace(" ", "")
     money = invoice.currency
 
@@ -215,7 +236,7 @@ def test_pages_carry_the_amounts_of_the_document(draft: Any) -> None:
     assert "31Oct2026" in said
 
 
-Seller_without_account: Any = GERMAN.buyer
+SELLER_ALONE = GERMAN.buyer
 
 
 def test_what_a_recorded_document_lacks_is_listed() -> None:
@@ -256,6 +277,7 @@ def test_languages_and_looks_that_cannot_be_used_are_refused() -> None:
         ({"logo": b"GIF89a"}, "neither PNG"),
         ({"logo": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10**5).to_bytes(4) * 2 + b"\x00" * 20}, "pixels"),
         ({"logo": b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'}, "SVG"),
+        ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><text>x</text></svg>'}, "<text>"),
         ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>'}, "<image>"),
         ({"logo": b'<svg xmlns="http://www.w3.org/2000/svg"><path fill="none" href="http://x"/></svg>'}, "another file"),
     ]
@@ -304,3 +326,16 @@ def test_prices_of_every_basis_and_currency(tmp_path: Path) -> None:
         draft = replace(GERMAN, currency=currency, price_basis=PriceBasis.NET, lines=(replace(line("x", "1", "10", S20), line_total_minor=10_000),))
         invoice = replace(document(draft), issue_date=date(2026, 10, 31))
         assert wanted.replace(" ", "") in text(invoice).replace(" ", "")
+
+
+def _made_elsewhere(number: str) -> int:
+    return len(render_pdf(replace(document(GERMAN), number=number)))
+
+
+def test_other_threads_and_processes_make_pdfs_too() -> None:
+    """Threads take turns; a process forked later says that it cannot, and does not wait forever."""
+    assert _made_elsewhere("0") > 0
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(lambda number: render_pdf(replace(document(GERMAN), number=f"{number:03}")), range(20)))) == 20
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as forked, pytest.raises(FakturaError, match="spawn"):
+        forked.submit(_made_elsewhere, "1").result(timeout=60)
