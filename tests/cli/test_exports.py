@@ -47,7 +47,10 @@ def trade(shop: Terminal, tmp_path: Path) -> Terminal:
 def settings(trade: Terminal, tmp_path: Path) -> Path:
     """DATEV settings for the fiscal year of the documents."""
     year = trade.ok("invoice", "list", "--json").lines()[0]["issue_date"][:4]
-    (tmp_path / "datev.toml").write_text(f'fiscal_year_begin = {year}-01-01\n{SETTINGS}[bu_keys]\n"19" = 9\n"7" = 8\n"20" = ""\n', encoding="utf-8")
+    (tmp_path / "datev.toml").write_text(
+        f'fiscal_year_begin = {year}-01-01\n{SETTINGS}[bu_keys]\n"19" = 9\n"7" = 8\n"20" = ""\n[revenue_bu_keys]\n"19" = 3\n"7" = 2\n"20" = ""\n',
+        encoding="utf-8",
+    )
     return tmp_path / "datev.toml"
 
 
@@ -142,7 +145,7 @@ def test_datev_adds_up_and_tells_what_it_cannot_carry(trade: Terminal, settings:
     assert len(rows) == 6
     assert sum(signed_minor(row) for row in rows if row["Konto"] == "10000") == 10_812 + 1_297
     assert [(row["Konto"], signed_minor(row), row["Buchungstext"]) for row in rows if row["Konto"] == "70000"] == [("70000", -120, "vps")]
-    assert {row["BU-Schlüssel"] for row in rows if row["Buchungstext"] == "domains"} == {"9", "8"}
+    assert {row["BU-Schlüssel"] for row in rows if row["Buchungstext"] == "domains"} == {"3", "2"}
     days = {row["Belegdatum"] for row in rows}
     assert {head[14][6:] + head[14][4:6], head[15][6:] + head[15][4:6]} <= days
     document = {"lines": [{"name": "x", "unit_price": 5, "vat_rate": 20}], "currency": "USD"}

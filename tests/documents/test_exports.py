@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
     "creditor_account": 70000,
     "debtor_account": 10000,
     "bu_keys": {"19": 9, "7": "8", "20": "", "AE": 94},
+    "revenue_bu_keys": {"19": 3, "7": 2, "20": ""},
 }
 HOSTILE = [
     "=HYPERLINK(\"http://x\";'a')", "+359 ООД", "-1", "@SUM(A1)", "'=already", "''-", 'a;b,c"d"\r\ne\nf\rg', "\tTab", "Кирилица ЕООД", "<r><t>x</t></r>",
@@ -222,9 +223,31 @@ def test_accounts_and_signs_follow_direction_and_type(terms: dict[str, Any], set
 
 def test_accounts_have_the_length_of_the_books() -> None:
     """A number has the leading zeros that its length asks for, and a personal account has one digit more."""
-    wide = {"expense_account": 930, "revenue_account": "08400", "creditor_account": 700_000, "debtor_account": "100000", "account_length": 5}
+    wide = {"expense_account": "00930", "revenue_account": "08400", "creditor_account": 700_000, "debtor_account": "100000", "account_length": 5}
     line, (row,), _ = datev([head()], **wide)
     assert (line[13], row["Konto"], row["Gegenkonto (ohne BU-Schlüssel)"]) == ("5", "700000", "00930")
+
+
+def test_gross_and_rate_are_enough() -> None:
+    """A source that never says a net amount: a row has the gross amount, and the key says what of it is VAT."""
+    _, (row,), faults = datev([head(total_without_vat_minor=None, vat_total_minor=None, vat_breakdown=(), vat_rate=Decimal(19))])
+    assert not faults
+    assert (signed_minor(row), row["BU-Schlüssel"]) == (-11_900, "9")
+
+
+def test_each_direction_has_its_keys() -> None:
+    """The same rate is input tax on one side of the books, and output tax on the other."""
+    _, (row,), _ = datev([head()], direction="outgoing")
+    assert row["BU-Schlüssel"] == "3"
+    _, (row,), _ = datev([head()], direction="incoming")
+    assert row["BU-Schlüssel"] == "9"
+
+
+def test_an_empty_batch_is_of_its_fiscal_year() -> None:
+    """Without rows, the head's dates lie within the year that it names."""
+    batch = DatevBatch(settings=parse_datev_settings(SETTINGS | {"fiscal_year_begin": date(2026, 1, 1)}))
+    line = batch.head(date(2023, 8, 1), date(2023, 8, 31)).decode("cp1252").splitlines()[0].split(";")
+    assert (line[5][:4], line[14], line[15]) == ("2026", "20260101", "20260101")
 
 
 def test_a_row_for_each_vat_group() -> None:
@@ -245,11 +268,13 @@ def test_a_row_for_each_vat_group() -> None:
     [
         ({"total_with_vat_minor": None}, ["DATEV-AMOUNTS"]),
         ({"vat_total_minor": None}, ["DATEV-AMOUNTS"]),
+        ({"vat_total_minor": None, "total_without_vat_minor": None, "vat_rate": None, "vat_breakdown": ()}, ["DATEV-AMOUNTS"]),
         ({"total_with_vat_minor": 11_901}, ["DATEV-AMOUNTS"]),
         ({"total_without_vat_minor": 0, "vat_total_minor": 0, "total_with_vat_minor": 0}, ["DATEV-AMOUNTS"]),
         ({"total_without_vat_minor": 10**12, "total_with_vat_minor": 10**12 + 1_900}, ["DATEV-AMOUNTS"]),
         ({"vat_rate": None, "vat_total_minor": 1_234, "total_with_vat_minor": 11_234}, ["DATEV-AMOUNTS"]),
         ({"vat_rate": Decimal(21)}, ["DATEV-BU-KEY"]),
+        ({"vat_rate": Decimal(7)}, ["DATEV-AMOUNTS"]),
         ({"issue_date": date(2025, 12, 31)}, ["DATEV-DATE"]),
         ({"issue_date": date(2027, 1, 1)}, ["DATEV-DATE"]),
         ({"currency": Currency("BGN")}, ["DATEV-CURRENCY"]),
@@ -301,12 +326,15 @@ def test_mistakes_of_the_settings_are_told_at_once() -> None:
     """Everything wrong with a settings file is a fault with its path."""
     wrong = {
         "client": 100_000, "fiscal_year_begin": "2026-01-01", "account_length": 9, "format_version": 8, "currency": "JPY", "direction": "up", "label": "ж",
-        "expense_account": 12345, "creditors": {"vps": 1}, "debtors": 7, "bu_keys": {"x": 9, "19": "99999"}, "colour": 1,
+        "expense_account": 12345, "creditors": {"vps": 1}, "debtors": 7, "bu_keys": {"x": 9, "19": "99999", "20.12345": 1, "-5": 1, "S": 1, "7": 8, "7.0": 9}, "colour": 1,
     }  # fmt: skip
     with pytest.raises(InvalidDocumentError) as error:
         parse_datev_settings(wrong)
     paths = {fault.path for fault in error.value.faults}
-    assert paths == {*wrong, "consultant", "creditors.vps", "bu_keys.x", "bu_keys.19"} - {"creditors", "bu_keys"}
+    assert paths == {*wrong, "consultant", "creditors.vps", "bu_keys.x", "bu_keys.19", "bu_keys.20.12345", "bu_keys.-5", "bu_keys.S", "bu_keys.7.0"} - {
+        "creditors",
+        "bu_keys",
+    }
 
 
 def test_a_shape_must_be_known_to_its_format() -> None:

@@ -7,13 +7,13 @@ account, to which the tax key belongs; the S/H mark tells of `Konto`. Source: de
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 from faktura.documents.datev_settings import COLUMN_COUNTS, DatevSettings, Direction, is_datev_text, rate_key
-from faktura.domain.calendar import to_datetime
+from faktura.domain.calendar import midnight, to_datetime
 from faktura.domain.errors import Fault, fault
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import VatBreakdown, VatCategory, vat_of_gross, vat_of_net
@@ -23,6 +23,8 @@ ROWS_MAX = 99_999
 """What a batch may hold."""
 _AMOUNT_MINOR_MAX = 10**12 - 1
 """Ten digits before the comma."""
+_ROUNDING_MINOR = 2
+"""What VAT may differ by from its rate where lines are unknown."""
 _NUMBER_LENGTH_MAX = 36
 _TEXT_LENGTH_MAX = 60
 _INFO_LENGTH_MAX = 210
@@ -82,13 +84,18 @@ class DatevBatch:
     def head(self, start: date | None = None, end: date | None = None) -> bytes:
         """The two lines that a file begins with. Its dates span the rows; without any, the days that were asked for, or the fiscal year."""
         settings = self.settings
-        first, last = self.first or start or settings.fiscal_year_begin, self.last or end or settings.fiscal_year_end
-        made = to_datetime(self.recorded_at_us)
+        within = (settings.fiscal_year_begin, settings.fiscal_year_end)
+        first, last = (self.first or _clamped(start or within[0], within), self.last or _clamped(end or within[1], within))
+        made = to_datetime(self.recorded_at_us or midnight(first, "UTC"))
         values = ['"EXTF"', "700", "21", '"Buchungsstapel"', str(settings.format_version), f"{made:%Y%m%d%H%M%S}{made.microsecond // 1000:03d}"]
         values += ["", '""', '""', '""', str(settings.consultant), str(settings.client), f"{settings.fiscal_year_begin:%Y%m%d}"]
         values += [str(settings.account_length), f"{first:%Y%m%d}", f"{last:%Y%m%d}", _quoted(settings.label), '""', "1", "0", "0"]
         values += [_quoted(settings.currency.code), "", '""', "", "", '""', "", "", '""', '""']
         return b"".join(f"{';'.join(line)}\r\n".encode("cp1252") for line in (values, COLUMNS[: COLUMN_COUNTS[settings.format_version]]))
+
+
+def _clamped(day: date, within: tuple[date, date]) -> date:
+    return min(max(day, within[0]), within[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +114,22 @@ def _examine(head: DocumentHead, settings: DatevSettings) -> tuple[list[Fault], 
     if isinstance(found, str):
         return [*faults, _refused(head, "amounts", found)], []
     groups = []
+    keys = settings.keys(is_incoming=_is_incoming(head.invoice, settings))
     for item in found:
         gross = (item.taxable_amount_minor or 0) + (item.tax_amount_minor or 0)
-        key = _bu_key(item, settings)
+        if not gross:
+            continue
+        key = _bu_key(item, keys)
         if key is None:
             what = f"{rate_key(item.rate)} %{f' ({item.category})' if item.category else ''}"
-            faults.append(_refused(head, "bu-key", f"has VAT of {what}, for which the settings name no key under bu_keys"))
-        if abs(gross) > _AMOUNT_MINOR_MAX:
+            table = "bu_keys" if keys is settings.bu_keys else "revenue_bu_keys"
+            faults.append(_refused(head, "bu-key", f"has VAT of {what}, for which the settings name no key under {table}"))
+        elif abs(gross) > _AMOUNT_MINOR_MAX:
             faults.append(_refused(head, "amounts", "has an amount of more than ten digits"))
-        if gross:
-            groups.append(_Group(gross_minor=gross, key=key or "", is_across_borders=item.category in _ACROSS_BORDERS))
-    if not groups:
+        elif key and not _agrees(head.invoice, item):
+            faults.append(_refused(head, "amounts", f"has amounts that {rate_key(item.rate)} % of VAT do not make, which the key {key} says"))
+        groups.append(_Group(gross_minor=gross, key=key or "", is_across_borders=item.category in _ACROSS_BORDERS))
+    if not groups and not faults:
         faults.append(_refused(head, "amounts", "comes to nothing, and DATEV books no zero"))
     return faults, groups
 
@@ -138,7 +150,7 @@ def _head_faults(head: DocumentHead, settings: DatevSettings) -> list[Fault]:
     return faults + [_refused(head, "account", f"has no account: the settings name none under {name}") for name in missing]
 
 
-def _vat_groups(invoice: Invoice, settings: DatevSettings) -> Sequence[VatBreakdown] | str:
+def _vat_groups(invoice: Invoice, settings: DatevSettings) -> Sequence[VatBreakdown] | str:  # noqa: PLR0911 - what can be unknown, one after the other
     """The document's VAT groups with all amounts, or what is unknown of them."""
     net, vat, total = invoice.total_without_vat_minor, invoice.vat_total_minor, invoice.total_with_vat_minor
     if total is None:
@@ -147,30 +159,42 @@ def _vat_groups(invoice: Invoice, settings: DatevSettings) -> Sequence[VatBreakd
     if known and len(known) == len(invoice.vat_breakdown):
         added = sum((group.taxable_amount_minor or 0) + (group.tax_amount_minor or 0) for group in known)
         return known if added == total else "has VAT groups that do not add up to its total"
+    category = invoice.vat_breakdown[0].category if len(invoice.vat_breakdown) == 1 else None
+    rates = {group.rate for group in invoice.vat_breakdown} or ({invoice.vat_rate} if invoice.vat_rate is not None else set())
+    if net is None and vat is None and len(rates) == 1:  # a row has the gross amount and the key; what of it is VAT, the key says
+        return [VatBreakdown(category=category, rate=rates.pop(), taxable_amount_minor=None, tax_amount_minor=total)]
     if net is None or vat is None:
         return "has no known VAT"
     if net + vat != total:
         return "has totals that do not add up"
-    category = invoice.vat_breakdown[0].category if len(invoice.vat_breakdown) == 1 else None
-    rates = {group.rate for group in invoice.vat_breakdown} or ({invoice.vat_rate} if invoice.vat_rate is not None else _fitting(net, vat, settings))
+    rates = rates or _fitting(net, vat, settings.keys(is_incoming=_is_incoming(invoice, settings)))
     if len(rates) != 1:
         return "does not say which VAT rate, and its amounts do not tell"
     return [VatBreakdown(category=category, rate=rates.pop(), taxable_amount_minor=net, tax_amount_minor=vat)]
 
 
-def _fitting(net: int, vat: int, settings: DatevSettings) -> set[Decimal]:
+def _agrees(invoice: Invoice, group: VatBreakdown) -> bool:
+    """Whether the amounts are those of the rate, but for what rounding line by line may come to."""
+    net, vat = group.taxable_amount_minor, group.tax_amount_minor
+    if net is None or vat is None:
+        return True
+    tolerance = max(_ROUNDING_MINOR, len(invoice.lines or ()))
+    return min(abs(vat - made) for made in (vat_of_net(net, group.rate), vat_of_gross(net + vat, group.rate))) <= tolerance
+
+
+def _fitting(net: int, vat: int, keys: Mapping[str, str]) -> set[Decimal]:
     """The rates of the settings that make exactly this VAT, of net or of gross prices."""
     if vat == 0:
         return {Decimal(0)}
-    rates = [Decimal(name) for name in settings.bu_keys if name[0].isdigit()]
+    rates = [Decimal(name) for name in keys if name[0].isdigit()]
     return {rate for rate in rates if vat in {vat_of_net(net, rate), vat_of_gross(net + vat, rate)}}
 
 
-def _bu_key(group: VatBreakdown, settings: DatevSettings) -> str | None:
-    if group.category is not None and not group.category.taxed and group.category.value in settings.bu_keys:
-        return settings.bu_keys[group.category.value]
-    found = settings.bu_keys.get(rate_key(group.rate))
-    return "" if found is None and not group.rate and group.category is not VatCategory.REVERSE_CHARGE else found
+def _bu_key(group: VatBreakdown, keys: Mapping[str, str]) -> str | None:
+    if group.category is not None and not group.category.taxed and group.category.value in keys:
+        return keys[group.category.value]
+    found = keys.get(rate_key(group.rate))
+    return "" if found is None and not group.rate and group.category not in _ACROSS_BORDERS else found
 
 
 def _is_incoming(invoice: Invoice, settings: DatevSettings) -> bool:

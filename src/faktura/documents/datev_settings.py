@@ -11,14 +11,19 @@ from enum import StrEnum
 
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.money import Currency, canonical, parse_decimal
-from faktura.domain.vat import VatCategory
+from faktura.domain.vat import VatCategory, scaled_rate
 
 COLUMN_COUNTS = {7: 116, 9: 120, 12: 124, 13: 125}
 """How many columns each version of the format has; a newer one only adds some at the end."""
 _ACCOUNTS = ("expense_account", "revenue_account", "creditor_account", "debtor_account")
 _MAPS = {"expenses": "expense_account", "revenues": "revenue_account", "creditors": "creditor_account", "debtors": "debtor_account"}
 """A table of the settings, and the account in whose place its values stand."""
+_SHORTEST = 4
+"""Digits of an account at least. Longer ones go on to the right (6805, 680500): a number is never filled up on the left there."""
 _KEY = re.compile(r"\d{0,4}\Z", re.ASCII)
+
+
+_CATEGORIES = {category.value for category in VatCategory if not category.taxed}
 
 
 class Direction(StrEnum):
@@ -57,13 +62,19 @@ class DatevSettings:
     debtors: Mapping[str, str]
     """Accounts by provider, or by `provider/account`, where they are not the ones above."""
     bu_keys: Mapping[str, str]
-    """BU-Schlüssel by rate in percent ("19"), or by category of what bears no VAT ("AE"). An empty one books without a key."""
+    """BU-Schlüssel of what came in (Vorsteuer), by rate in percent ("19"), or by category of what bears no VAT ("AE"). An empty one books without a key."""
+    revenue_bu_keys: Mapping[str, str]
+    """Those of what went out (Umsatzsteuer)."""
 
     @property
     def fiscal_year_end(self) -> date:
         """Its last day."""
         begin = self.fiscal_year_begin
         return date.fromordinal(date(begin.year + 1, begin.month, begin.day).toordinal() - 1)
+
+    def keys(self, *, is_incoming: bool) -> Mapping[str, str]:
+        """The keys of a direction: one and the same rate has another key on the other side of the books."""
+        return self.bu_keys if is_incoming else self.revenue_bu_keys
 
     def account(self, table: str, *, provider: str, account: str) -> str | None:
         """The account of a kind for a document; the nearest word counts."""
@@ -93,7 +104,8 @@ def parse_datev_settings(given: Mapping[str, object]) -> DatevSettings:
     for table, name in _MAPS.items():
         found = _table(given, table, faults)
         values[table] = {key: _account(value, f"{table}.{key}", length, faults, kind=name) or "" for key, value in found.items()}
-    values["bu_keys"] = _keys(_table(given, "bu_keys", faults), faults)
+    for name in ("bu_keys", "revenue_bu_keys"):
+        values[name] = _keys(name, _table(given, name, faults), faults)
     if faults:
         raise InvalidDocumentError(faults)
     return DatevSettings(**values)  # type: ignore[arg-type]
@@ -153,7 +165,9 @@ def _account(value: object, path: str, length: int, faults: list[Fault], *, kind
         return None
     is_personal = (kind or path) in {"creditor_account", "debtor_account"}
     digits = length + is_personal
-    text = f"{value:0{digits}d}" if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else value
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else value
+    if text is not value and len(str(text)) == digits - 1 == _SHORTEST - 1:  # 0480, which TOML has no number for
+        text = f"0{text}"
     if not isinstance(text, str) or not re.fullmatch(rf"\d{{{digits}}}", text, re.ASCII) or (is_personal and text.startswith("0")):
         faults.append(fault("value", path, f"must be {'a personal' if is_personal else 'an'} account of {digits} digits"))
         return None
@@ -168,22 +182,30 @@ def _table(given: Mapping[str, object], name: str, faults: list[Fault]) -> Mappi
     return {}
 
 
-def _keys(given: Mapping[str, object], faults: list[Fault]) -> dict[str, str]:
-    keys = {}
+def _keys(table: str, given: Mapping[str, object], faults: list[Fault]) -> dict[str, str]:
+    keys: dict[str, str] = {}
     for name, value in given.items():
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if not isinstance(text, str) or not _KEY.match(text):
-            faults.append(fault("value", f"bu_keys.{name}", "must be a BU-Schlüssel of at most four digits, or empty"))
+            faults.append(fault("value", f"{table}.{name}", "must be a BU-Schlüssel of at most four digits, or empty"))
             continue
         try:
-            keys[VatCategory(name).value if _is_category(name) else rate_key(parse_decimal(name))] = text
+            key = name if name in _CATEGORIES else _rate(name)
         except ValueError:
-            faults.append(fault("value", f"bu_keys.{name}", "must be a rate in percent or a VAT category without VAT"))
+            faults.append(fault("value", f"{table}.{name}", "must be a rate in percent or a VAT category without VAT"))
+            continue
+        if key in keys:
+            faults.append(fault("value", f"{table}.{name}", f"says {key} a second time"))
+        keys[key] = text
     return keys
 
 
-def _is_category(name: str) -> bool:
-    return name in {category.value for category in VatCategory}
+def _rate(name: str) -> str:
+    rate = parse_decimal(name)
+    if scaled_rate(rate) < 0:
+        message = f"{name} is less than nothing"
+        raise ValueError(message)
+    return rate_key(rate)
 
 
 def is_datev_text(text: str) -> bool:
