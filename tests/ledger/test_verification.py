@@ -24,6 +24,7 @@ from faktura.ledger.accounts import IDS_PER_PROVIDER, add_provider, find_account
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.commands import credit, issue
 from faktura.ledger.exactly_once import joined
+from faktura.ledger.handing_out import hand_out
 from faktura.ledger.history import PastLine
 from faktura.ledger.importing import record
 from faktura.ledger.moving_in import write_batch
@@ -39,7 +40,7 @@ EUR = Currency("EUR")
 BUYER: dict[str, Any] = {"currency": EUR, "buyer": Party(name="B", country="BG")}
 TABLES = (
     "invoice invoice_line allowance_charge vat_breakdown payment allocation refund reversal source observation enrichment conflict journal listing "
-    "billing_item issued_number vat_id_check period_lock moved_in series_jump"
+    "billing_item issued_number vat_id_check period_lock moved_in series_jump document_file"
 ).split()
 
 
@@ -115,6 +116,8 @@ def books(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boo
         assert [report.outcome for report in run_billing(opened, provider="vpsbg", read=lambda: items)] == ["issued"]
         move_in(opened)
         record_vat_check(opened, account_id=account.id, vat_id="BG175074752", is_valid=True, consultation="WAPI1", name="B", address="Sofia")
+        for form in ("ubl.xml", "pdf.de"):
+            hand_out(opened, account_id=account.id, invoice_id=invoice.id, form=form, make=lambda: b"<Invoice/>")
         lock_period(opened, provider="vpsbg", through=date(2024, 1, 31))
         lock_period(opened, provider="vpsbg", through=date(2024, 2, 29))
         with opened.storage.reading() as tx:
@@ -215,6 +218,7 @@ FOREIGN = {
     "a proof that nobody gave": "INSERT INTO vat_id_check SELECT account_id, 1, vat_id, 1, 0, NULL, NULL, NULL, 0 FROM vat_id_check LIMIT 1",
     "a further key of a document": "INSERT INTO billing_item SELECT account_id, 'x', product, invoice_id, recorded_at_us FROM billing_item LIMIT 1",
     "history that was issued here": "INSERT INTO moved_in SELECT account_id, invoice_id, NULL, 0, 0 FROM invoice WHERE type_code = 383 OR series = 'pro-forma' LIMIT 1",
+    "a file that nobody was handed": "INSERT INTO document_file SELECT account_id, 1, invoice_id, 'cii.xml', sha256, release, body, 0 FROM document_file LIMIT 1",
     "money that nobody gave back": "INSERT INTO refund SELECT account_id, 1, payment_id, NULL, 1, paid_on, NULL, 0 FROM payment LIMIT 1",
     "lines of two documents exchanged": """UPDATE invoice_line SET name = (SELECT name FROM invoice_line other WHERE other.name <> invoice_line.name LIMIT 1)
         WHERE (invoice_id, line_number) = (

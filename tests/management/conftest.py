@@ -13,11 +13,26 @@ from tests.management.site import Operation, Site, Wire, operations_of
 
 from faktura.bootstrap.books import open_books
 from faktura.config import DatabaseUrl, Settings
+from faktura.domain.party import Party
 from faktura.ledger.accounts import MANAGEMENT_SCOPES, create_token, revoke_token
 from faktura.server.management.api import make_management
 from faktura.server.management.openapi import make_openapi
 
 Running = Callable[[], AbstractContextManager[Site]]
+SENDER = Party(
+    name="Hosting OOD",
+    street="bul. Vitosha 1",
+    city="Sofia",
+    post_code="1000",
+    country="BG",
+    vat_id="BG175074752",
+    electronic_address="EM:billing@example.com",
+    contact_name="Billing",
+    phone="+359 2 1234567",
+    email="billing@example.com",
+    iban="BG80BNBG96611020345678",
+)
+"""A seller of whom everything is known that any profile asks for."""
 DIALECTS = {"alpha": "vpsbg", "beta": "checkdomain"}
 
 
@@ -47,7 +62,7 @@ def furnished(engine: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     tokens = {}
     with open_ledger(path) as ledger:
         for name, dialect in DIALECTS.items():
-            ledger.provider(dialect, name=name)
+            ledger.provider(dialect, name=name, seller=SENDER)
             for reference in ("first", "second"):
                 ledger.account(name, f"{name}-{reference}")
             tokens[name] = create_token(ledger.books, provider=name, reference=None, scopes=("admin",))[0]

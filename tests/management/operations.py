@@ -13,6 +13,17 @@ from tests.management.site import BASE, Api, Ask
 Recipe = Callable[[Api], Ask]
 
 LINE = {"name": "Virtual server", "unit_price": "10.00", "vat_rate": "20", "vat_category": "S"}
+RECEIVER = {
+    "name": "Amt",
+    "street": "ploshtad 1",
+    "city": "Sofia",
+    "post_code": "1000",
+    "country": "BG",
+    "electronic_address": "0204:991-33333TEST-33",
+    "buyer_reference": "04011000-12345-34",
+}
+"""A buyer of whom everything is known that any profile asks for."""
+PERIOD = {"start": "2026-10-01", "end": "2026-10-31"}
 _count = itertools.count(1)
 
 
@@ -115,6 +126,14 @@ def _share(api: Api) -> dict[str, Any]:
     return {"invoices": [{"invoice_id": invoice_of(api), "amount": "5.00"}]}
 
 
+def _handed_out(api: Api, form: str) -> Ask:
+    """A file that was handed out before, so that asking for it again changes nothing."""
+    invoice_id = invoice_of(api, buyer=RECEIVER, payment_terms="14 days", period=PERIOD)
+    reply = api.send("GET", f"{BASE}/invoices/{invoice_id}.{form}")
+    assert reply.status == 200, reply
+    return Ask(path={"invoice_id": invoice_id})
+
+
 _MONTH = {"from": "2026-01-01", "to": "2026-12-31"}
 
 RECIPES: dict[str, Recipe] = {
@@ -143,6 +162,11 @@ RECIPES: dict[str, Recipe] = {
     "listInvoices": lambda api: Ask(query={"account_id": account_of(api), "limit": 5}),
     "issueInvoice": lambda api: Ask(body=document(api, note=unique("issued"))),
     "getInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}),
+    "getInvoicePdf": lambda api: _handed_out(api, "pdf"),
+    "getInvoiceFacturx": lambda api: _handed_out(api, "facturx.pdf"),
+    "getInvoiceUbl": lambda api: _handed_out(api, "ubl.xml"),
+    "getInvoiceCii": lambda api: _handed_out(api, "cii.xml"),
+    "getInvoiceXrechnung": lambda api: _handed_out(api, "xrechnung.xml"),
     "invoiceProForma": lambda api: Ask(path={"invoice_id": invoice_of(api, type_code=325, order_ids=[next(_count)])}, body={}),
     "creditInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}, body={"note": unique("credited")}),
     "allocateCreditNote": lambda api: Ask(path={"invoice_id": credit_note_of(api)}, body=_share(api)),

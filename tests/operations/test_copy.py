@@ -351,7 +351,7 @@ def test_a_role_that_is_not_shown_all_rows_copies_nothing(demo_ledger: Path, tmp
             connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
             url = str(database.migration_url).replace(f"user={postgresql.OWNER}", f"user={role}")
             try:
-                with pytest.raises(LedgerError, match="is not shown all rows of account, invoice, listing, number_part, token"):
+                with pytest.raises(LedgerError, match="is not shown all rows of account, document_file, invoice, listing, number_part, token"):
                     copy(parse_database_url(url), DatabaseUrl(path=str(tmp_path / "target.db")))
             finally:
                 connection.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")

@@ -29,7 +29,7 @@ ASK_EVERYWHERE = {
 }
 """Statements that go to every part of a cluster. One that serves a customer, or writes, is never among them."""
 
-OWNER_KNOWN = {"serve_owner", "serve_page", "serve_list", "serve_search", "serve_search_whole", "serve_single"}
+OWNER_KNOWN = {"serve_owner", "serve_page", "serve_list", "serve_search", "serve_search_whole", "serve_single", "serve_file"}
 """Statements that find the account by its token, and then its rows along it."""
 FRAGMENTS = {"allocation_moment", "allocation_of_credit_note_moment"}
 """Parts of statements that ask for an account."""

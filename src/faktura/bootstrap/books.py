@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects import known
 from faktura.dialects.base import WireDialect
+from faktura.documents.handing_out import profile_faults
 from faktura.domain.errors import SchemaError, SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.numbering import TEST_PREFIX, NumberMethod, Series
@@ -48,7 +49,7 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
         elif version < newest:
             message = f"the ledger {settings.database.label} has schema {version}, this release needs {newest}: run `faktura migrate`"
             raise SchemaError(message)
-        yield Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor)
+        yield Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor, profile_faults=profile_faults)
     finally:
         storage.close()
 

@@ -96,7 +96,7 @@ def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Re
                 raise InputError(message)
             answer = dialect.parse_answer(path.read_bytes(), provider=provider)
         except (OSError, WireError, InputError) as error:
-            report.fault(_file_fault(path, error))
+            report.fault(file_fault(path, error))
             continue
         for fault in answer.faults:
             report.fault(f"{path}: item {fault.position}: {fault.message}")
@@ -107,7 +107,8 @@ def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Re
         advance(size)
 
 
-def _file_fault(path: Path, error: Exception) -> str:
+def file_fault(path: Path, error: Exception) -> str:
+    """What is wrong with a file, in a line that names it."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return reason if reason.startswith(str(path)) else f"{path}: {reason}"
 
@@ -151,7 +152,7 @@ def _spool_files(spool: Spool, files: Iterable[Path], layout: Layout, report: Re
             kept.append(path)
             _spool_rows(spool, path, len(kept) - 1, layout=layout, report=report, prefixes=prefixes)
         except (OSError, InputError) as error:
-            report.fault(_file_fault(path, error))
+            report.fault(file_fault(path, error))
             continue
         advance(path.stat().st_size)
     for prefix in prefixes:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, day, print_json, print_table
+from faktura.documents.incoming import is_pdf
 from faktura.domain.calendar import midnight, to_datetime
 from faktura.ledger.collecting import list_contradictions, list_doubles, list_gaps
 from faktura.ledger.collecting_ports import Contradiction
@@ -79,9 +80,14 @@ def _contradiction(owner: str, found: Contradiction) -> dict[str, object]:
         "seen_at": to_datetime(found.seen_at_us).isoformat(),
         "heard_in": found.kind.value,
         "differences": [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in found.differences],
-        "kept": found.kept_body.decode("utf-8", "replace"),
-        "heard": found.heard_body.decode("utf-8", "replace"),
+        "kept": _text(found.kept_body),
+        "heard": _text(found.heard_body),
     }
+
+
+def _text(body: bytes) -> str | None:
+    """A source's own words; a PDF has none to print."""
+    return None if is_pdf(body) else body.decode("utf-8", "replace")
 
 
 def _gap(owner: str, account: str, gap: NumberGap) -> dict[str, object]:

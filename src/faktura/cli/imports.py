@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from faktura.bootstrap.document_imports import SUFFIXES, import_documents
 from faktura.bootstrap.imports import Fault, Notice, Report, import_answers, import_line_items
 from faktura.cli.moving_in import move_in_files
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, print_json, progress
@@ -25,7 +26,7 @@ from faktura.ledger.ports import Books
 
 
 def import_command(
-    files: Annotated[list[Path], typer.Argument(help="Saved answers (.json) or line items (.csv); a folder stands for its files.")],
+    files: Annotated[list[Path], typer.Argument(help="Saved answers (.json), line items (.csv) or e-invoices (.xml, .pdf); a folder stands for its files.")],
     provider: Annotated[str | None, typer.Option(help="Whose documents; needed when the ledger has several providers.")] = None,
     account: Annotated[str | None, typer.Option(help="The account they belong to.")] = None,
     preset: Annotated[str | None, typer.Option(help="A known layout of line items: online-retail.")] = None,
@@ -51,6 +52,7 @@ def import_command(
     Examples: faktura import page1.json page2.json --provider vps --account 17850;
     faktura import lines.csv --provider vps --column account=CustomerID --column number=InvoiceNo --column date=Date --column quantity=Qty
     --column unit_price=Price --vat-rate 20 --prices net; faktura import *.csv --provider vps --preset online-retail;
+    faktura import rechnung.xml rechnung.pdf --provider hoster --account 17850;
     faktura import history.jsonl --provider vps --as-issued --create-accounts --dry-run
     """
     foreign = [account, preset, column, missing_account, credit_prefix, vat_rate, prices, currency, zone]
@@ -77,8 +79,9 @@ def import_command(
             import_line_items(opened, settings, provider=owner.name, layout=layout, files=paths, report=report, advance=lambda size: bar.advance(task, size))
         else:
             if account is None:
-                raise SettingError("saved answers do not say whose they are: name the --account")
-            import_answers(opened, provider=owner.name, account=account, files=paths, report=report, advance=lambda size: bar.advance(task, size))
+                raise SettingError("saved answers and e-invoices do not say whose they are: name the --account")
+            take_in = import_documents if _are_documents(paths) else import_answers
+            take_in(opened, provider=owner.name, account=account, files=paths, report=report, advance=lambda size: bar.advance(task, size))
     _summarize(report, as_json=as_json)
     if not report.is_clean:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -136,9 +139,9 @@ def _expand(files: list[Path]) -> list[Path]:
         if not file.is_dir():
             paths.append(file)
             continue
-        found = sorted(item for item in file.iterdir() if item.suffix.lower() in {".json", ".csv"})
+        found = sorted(item for item in file.iterdir() if item.suffix.lower() in {".json", ".csv", *SUFFIXES})
         if not found:
-            message = f"the folder {file} has neither .json nor .csv files"
+            message = f"the folder {file} has no .json, .csv, .xml or .pdf files"
             raise SettingError(message)
         paths += found
     return paths
@@ -150,6 +153,13 @@ def _is_csv(paths: list[Path], *, preset: str | None, column: list[str] | None) 
     kinds = {path.suffix.lower() == ".csv" for path in paths}
     if len(kinds) > 1:
         raise SettingError("import saved answers and line items in two commands")
+    return kinds == {True}
+
+
+def _are_documents(paths: list[Path]) -> bool:
+    kinds = {path.suffix.lower() in SUFFIXES for path in paths}
+    if len(kinds) > 1:
+        raise SettingError("import e-invoices and anything else in two commands")
     return kinds == {True}
 
 

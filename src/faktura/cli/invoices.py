@@ -31,6 +31,7 @@ from faktura.cli.filters import (
     tell_left_out,
 )
 from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, moment, print_json, print_table, shown
+from faktura.cli.rendering import invoice_render
 from faktura.documents import strict_json
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.documents.sum_table import sum_json
@@ -197,6 +198,9 @@ def invoice_from_pro_forma(
         target = get_invoice(opened, invoice_id=pro_forma_id)
         invoice = invoice_pro_forma(opened, account_id=target.account.id, pro_forma_id=pro_forma_id, issue_date=issue_date, due_date=due_date)
         _show(get_invoice(opened, invoice_id=invoice.id), as_json=as_json)
+
+
+invoices.command("render")(invoice_render)
 
 
 def credit_command(

@@ -57,13 +57,13 @@ def day(text: str | None) -> date | None:
         raise SettingError(str(error)) from error
 
 
-def progress() -> Progress:
-    """A bar for people: only where standard error is a terminal."""
+def progress(*, counts: bool = False) -> Progress:
+    """A bar for people, of bytes or counts of things: only where standard error is a terminal."""
     from rich.console import Console  # noqa: PLC0415 - for people; a server that starts does without
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn() if counts else DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 

@@ -12,13 +12,14 @@ import typer
 from faktura.bootstrap.books import DIALECTS, default_series
 from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
 from faktura.cli.parties import read_party
+from faktura.documents.handing_out import look_of
 from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
-from faktura.domain.errors import SettingError
+from faktura.domain.errors import InputError, SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.numbering import NUMBER_MAX, Reset, Series
 from faktura.domain.party import Party
-from faktura.domain.provider import Provider, Token
+from faktura.domain.provider import LOGO_BYTES_MAX, Provider, Token
 from faktura.ledger.accounts import (
     MANAGEMENT_SCOPES,
     add_provider,
@@ -35,6 +36,9 @@ tokens = typer.Typer(no_args_is_help=True, help="API tokens of accounts.")
 
 _SECONDS_PER_DAY = 86_400
 _DAYS_MAX = 36_500
+
+
+_PROFILE_HELP = "Every invoice must have the terms of this e-invoice profile: en16931, xrechnung, peppol or facturx."
 
 
 @providers.command("add")
@@ -56,6 +60,7 @@ def provider_add(
     credit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a credit note, where the dialect leaves that open.")] = None,
     debit_note_word: Annotated[str | None, typer.Option(help="What the wire calls a debit note, likewise.")] = None,
     next_id: Annotated[int | None, typer.Option(min=1, max=NUMBER_MAX, help="The id that the API shows for the next document.")] = None,
+    e_invoice_profile: Annotated[str | None, typer.Option(help=_PROFILE_HELP)] = None,
     is_test: Annotated[bool, typer.Option("--test", help="For trying out: every number begins with TEST-; it can never become legal.")] = False,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
@@ -80,6 +85,7 @@ def provider_add(
         rate_limit=defaults.rate_limit if rate_limit is None else rate_limit,
         rate_window_seconds=defaults.rate_window_seconds if rate_window is None else rate_window,
         type_words=tuple((code, word) for code, word in words if word),
+        e_invoice_profile=e_invoice_profile,
         is_test=is_test,
     )
     with books(create=True) as opened:
@@ -97,27 +103,47 @@ def provider_set(
     host: Annotated[list[str] | None, typer.Option(help="Host names, replacing those there are.")] = None,
     rate_limit: Annotated[int | None, typer.Option(help="Requests a window; 0 is off.")] = None,
     rate_window: Annotated[int | None, typer.Option(help="Seconds a window.")] = None,
+    e_invoice_profile: Annotated[str | None, typer.Option(help=f"{_PROFILE_HELP} An empty text asks for none.")] = None,
+    accent: Annotated[str | None, typer.Option(help="Colour of its PDFs, such as #1d4f91; an empty text takes ours.")] = None,
+    footer: Annotated[str | None, typer.Option(help="Text at the foot of its PDFs; an empty text is none.")] = None,
+    logo: Annotated[Path | None, typer.Option(help="PNG, JPEG or SVG of at most 32 KiB for its PDFs; an empty file is none.")] = None,
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Change a provider's settings; a running server follows within a second.
 
     Example: faktura provider set vps --rate-limit 0
     """
+    picture = None if logo is None else _read_logo(logo)
     new_seller = read_party(seller, "seller") if seller else None
 
     def change(provider: Provider) -> Provider:
-        return replace(
+        changed = replace(
             provider,
+            accent=provider.accent if accent is None else accent or None,
+            footer=provider.footer if footer is None else footer or None,
+            logo=provider.logo if picture is None else picture or None,
             seller=new_seller or provider.seller,
             public_url=provider.public_url if public_url is None else public_url or None,
             hosts=provider.hosts if host is None else tuple(host),
             rate_limit=provider.rate_limit if rate_limit is None else rate_limit,
             rate_window_seconds=provider.rate_window_seconds if rate_window is None else rate_window,
+            e_invoice_profile=provider.e_invoice_profile if e_invoice_profile is None else e_invoice_profile or None,
         )
+        look_of(changed)
+        return changed
 
     with books() as opened:
         provider = set_provider(opened, name=name, change=change)
     _show_providers([provider], as_json=as_json)
+
+
+def _read_logo(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LOGO_BYTES_MAX + 1)
+    except OSError as error:
+        message = f"{file}: {error.strerror or error}"
+        raise InputError(message) from error
 
 
 @providers.command("list")
@@ -237,6 +263,10 @@ def _show_providers(found: list[Provider], *, as_json: bool) -> None:
             "hosts": item.hosts,
             "rate_limit": item.rate_limit,
             "rate_window_seconds": item.rate_window_seconds,
+            "e_invoice_profile": item.e_invoice_profile,
+            "accent": item.accent,
+            "footer": item.footer,
+            "has_logo": item.logo is not None,
             "is_test": item.is_test,
         }
         for item in found

@@ -23,6 +23,9 @@ _PORT_MAX = 65535
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"fkt_([0-9A-Za-z]{32})([0-9A-Za-z]{6})\Z")
 REFERENCE_LENGTH_MAX = 200
+LOGO_BYTES_MAX = 32 * 1024
+PROFILES = ("en16931", "xrechnung", "peppol", "facturx")
+"""Whose terms a provider may ask of all its documents."""
 RATE_LIMIT_MAX = 1_000_000_000
 RATE_WINDOW_SECONDS_MAX = 31 * 24 * 3600
 
@@ -47,6 +50,14 @@ class Provider:
     rate_window_seconds: int = 60
     type_words: tuple[tuple[TypeCode, str], ...] = ()
     """The provider's own word on the wire for a document type, where its dialect leaves that open."""
+    e_invoice_profile: str | None = None
+    """The profile whose terms every invoice that is issued must have; None asks for none beyond the law's."""
+    accent: str | None = None
+    """The colour of its PDFs, as `#rrggbb`."""
+    footer: str | None = None
+    """At the foot of every page of its PDFs."""
+    logo: bytes | None = None
+    """At the head of its PDFs: a small PNG, JPEG or SVG, which is read with every other setting."""
     is_test: bool = False
     """Its documents are for trying out: numbered and marked apart from legal ones, from the first on."""
 
@@ -60,6 +71,12 @@ class Provider:
         bad = [host for host in self.hosts if not _HOST.match(host)]
         if bad:
             message = f"{shown(bad[0])} is not a host name such as api.example.com"
+            raise SettingError(message)
+        if self.logo is not None and len(self.logo) > LOGO_BYTES_MAX:
+            message = f"a logo has at most {LOGO_BYTES_MAX // 1024} KiB"
+            raise SettingError(message)
+        if self.e_invoice_profile is not None and self.e_invoice_profile not in PROFILES:
+            message = f"e_invoice_profile {shown(self.e_invoice_profile)} must be one of {', '.join(PROFILES)}"
             raise SettingError(message)
         if not 0 <= self.rate_limit <= RATE_LIMIT_MAX or not 1 <= self.rate_window_seconds <= RATE_WINDOW_SECONDS_MAX:
             message = f"a rate limit is 0 (off) to {RATE_LIMIT_MAX} requests in a window of 1 to {RATE_WINDOW_SECONDS_MAX} seconds"

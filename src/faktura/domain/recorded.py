@@ -17,6 +17,8 @@ class SourceKind(StrEnum):
     SINGLE = "single"
     LINES = "lines"
     """Rows of a line-item file."""
+    DOCUMENT = "document"
+    """An e-invoice: the file that was received, XML or PDF."""
     ABSENT = "absent"
     """An answer that no longer had the document: what is kept with it is the proof."""
 

@@ -120,7 +120,7 @@ def validate_items(books: Books, provider: str, items: Sequence[BillingItem]) ->
         locked = locked_through(tx, owner)
         ready, reports, _ = _read(tx, books, owner, items, hold=tx.accounts.get_all)
     for item in ready:
-        faults = late_faults(locked, owner, item.prepared, item.prepared.issue_date)
+        faults = late_faults(books, locked, owner, item.prepared, item.prepared.issue_date)
         outcome = BillingOutcome.REFUSED if faults else BillingOutcome.VALID
         reports.append(ItemReport(position=item.position, outcome=outcome, faults=tuple(faults)))
     return sorted(reports, key=lambda report: report.position)
@@ -229,7 +229,7 @@ def _issue_plain(tx: Transaction, books: Books, provider: Provider, accounts: di
     now_us = books.clock()
     today = legal_date(now_us, provider.zone)
     locked = locked_through(tx, provider)
-    late = {item.position: late_faults(locked, provider, item.prepared, asked or today) for item in items}
+    late = {item.position: late_faults(books, locked, provider, item.prepared, asked or today) for item in items}
     refused = [_refused(position, faults) for position, faults in late.items() if faults]
     items = [item for item in items if not late[item.position]]
     if not items:

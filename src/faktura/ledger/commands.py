@@ -138,8 +138,8 @@ def prepared_of(read: Read, provider: Provider, *, today: date) -> Prepared:
     return Prepared(draft=draft, lines=lines, allowances_charges=items, totals=totals, issue_date=issue_date, tax_country=country)
 
 
-def late_faults(locked_through: date | None, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
-    """What only the series' lock can tell: that the period is open, and that the rules still hold if it is another day by now.
+def late_faults(books: Books, locked_through: date | None, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
+    """What is told right before a number is taken: that the period is open, that the rules still hold if it is another day by now, and the profile's terms.
 
     A document prepared before midnight and numbered after it must bear the VAT of the new day.
     """
@@ -147,7 +147,19 @@ def late_faults(locked_through: date | None, provider: Provider, prepared: Prepa
     faults = locked_faults(locked_through, issue_date=issue_date, tax_point_date=draft.tax_point_date)
     if issue_date != prepared.issue_date:
         faults += check(replace(draft, issue_date=issue_date), seller=provider.seller, totals=prepared.totals)
-    return faults
+    return faults + profile_faults(books, provider, prepared, issue_date)
+
+
+def profile_faults(books: Books, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
+    """What the provider's e-invoice profile asks for and the document lacks: found before a number is taken. Nothing of a pro-forma, which is no invoice."""
+    profile, draft = provider.e_invoice_profile, prepared.draft
+    if profile is None or draft.type_code is TypeCode.PRO_FORMA:
+        return []
+    account = Account(id=0, provider_id=provider.id, reference="", buyer=draft.buyer, first_ordinal=0, last_ordinal=0, revision=0)
+    series = Series(provider_id=provider.id, name="", type_codes=(draft.type_code,), method=NumberMethod.COUNTER, template="{seq}")
+    taken = Taken(0, 0, 0, b"")
+    invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=1, number="1", issue_date=issue_date, now_us=books.clock())
+    return books.profile_faults(invoice, profile)
 
 
 def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
@@ -215,7 +227,7 @@ def _take_number(tx: Transaction, books: Books, provider: Provider, series: Seri
     locked = tx.series.lock(series)
     now_us = books.clock()
     first, issue_date, after = take(locked, count=0 if order_id else 1, asked=prepared.draft.issue_date, today=legal_date(now_us, provider.zone))
-    refuse(late_faults(locked_through(tx, provider), provider, prepared, issue_date))
+    refuse(late_faults(books, locked_through(tx, provider), provider, prepared, issue_date))
     seq = order_id or first
     number = render_number(locked.template, seq=seq, day=issue_date)
     use_numbers(tx, locked, [number])

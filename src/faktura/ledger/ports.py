@@ -20,6 +20,7 @@ from faktura.domain.recorded import NewWord, SourceKind, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.collecting_ports import CollectedStore
+from faktura.ledger.file_ports import FileStore, ProfileFaults, no_faults
 from faktura.ledger.listing_ports import Ask, ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
@@ -331,6 +332,8 @@ class Transaction(Protocol):
     @property
     def vat(self) -> VatStore: ...
     @property
+    def files(self) -> FileStore: ...
+    @property
     def serving(self) -> ServingStore: ...
     @property
     def collected(self) -> CollectedStore: ...
@@ -392,4 +395,6 @@ class Books:
     dialects: Mapping[str, Dialect]
     clock: Callable[[], int]
     """Now, in microseconds since 1970 in UTC."""
+    profile_faults: ProfileFaults = no_faults
+    """What a document lacks of an e-invoice profile."""
     actor: str = "operator"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -68,6 +69,7 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
     if is_absent(sources, seen_at_us=heard.seen_at_us):
         differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
+    differences += _other_original(heard, sources)
     moved = _corrects_created(known, heard, sources)
     if moved:
         added["created_at_us"] = heard.invoice.created_at_us
@@ -91,6 +93,15 @@ def is_absent(sources: list[KnownSource], *, seen_at_us: int) -> bool:
     """Whether its source, when it was last asked before an instant, did not show the document any more; never where it was asked after that instant."""
     last = max(sources, key=lambda source: source.seen_at_us, default=None)
     return last is not None and last.kind is SourceKind.ABSENT and last.seen_at_us < seen_at_us
+
+
+def _other_original(heard: Heard, sources: list[KnownSource]) -> list[Difference]:
+    """A document is one file: where another came first under its number, that one is the original."""
+    first = next((source.digest for source in sources if source.kind is SourceKind.DOCUMENT), None)
+    if heard.kind is not SourceKind.DOCUMENT or first is None:
+        return []
+    digest = hashlib.sha256(heard.body).digest()
+    return [] if digest == first else [Difference(term="original", kept=f"sha256 {first.hex()}", heard=f"sha256 {digest.hex()}")]
 
 
 def _compare_parts(known: Invoice, heard: Invoice, added: dict[str, object], differences: list[Difference]) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
 
+from faktura.domain.document_file import is_made_again
 from faktura.domain.errors import FakturaError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.numbering import NumberMethod, Reset, Series
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import IDS_PER_PROVIDER
+from faktura.ledger.handing_out import file_payload
 from faktura.ledger.journal import digest, issued_payload, link
 from faktura.ledger.number_parts import find_fault
 from faktura.ledger.plain_facts import arithmetic_faults, count_rows, find_whole
@@ -202,6 +204,19 @@ def _checked(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[st
     return check, [] if check else ["the check of a VAT id is missing"]
 
 
+def _handed_out(tx: Transaction, _: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
+    file = tx.files.get(entry.account_id or 0, entry.subject_id or 0)
+    if file is None:
+        return None, ["the file that was handed out is missing"]
+    rows.update(document_file=1)
+    problems = []
+    if is_made_again(file.form) is not (file.body is None) or (file.body is not None and hashlib.sha256(file.body).digest() != file.sha256):
+        problems.append("the file's bytes are not those that were handed out")
+    if tx.files.kept(file.account_id, file.invoice_id, file.form) != file and not is_made_again(file.form):
+        problems.append("another file was handed out before it")
+    return file_payload(file), problems
+
+
 def _locked(tx: Transaction, provider: Provider, entry: JournalEntry, rows: Counter[str]) -> tuple[object, list[str]]:
     lock = tx.vat.lock(provider.id, entry.subject_id or 0)
     rows.update(period_lock=1)
@@ -235,6 +250,7 @@ _READERS = {
     "payment.allocated": _allocated,
     "vat-id.checked": _checked,
     "period.locked": _locked,
+    "document.handed-out": _handed_out,
     "series.jumped": _jumped,
     "payment.refunded": _refunded,
     "payment.reversed": _reversed,

@@ -20,6 +20,7 @@ from faktura.server.management_mount import PREFIX, ManagementMount
 from faktura.server.meter import Meter
 from faktura.server.provider_api import ProviderApi, Response
 from faktura.server.rate_limit import RateLimits
+from faktura.server.rendering import Renderer
 from faktura.server.request import Request, Scope, new_request_id, read_request
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -48,9 +49,10 @@ class App:
         self._meter = meter or Meter()
         self.books = books
         self.settings = settings
-        self.api = ProviderApi(books, dialects, settings, limits)
+        renderer = Renderer()
+        self.api = ProviderApi(books, dialects, settings, limits, renderer=renderer)
         self._worker: BillingWorker | None = None
-        self._management = ManagementMount(books, used=self._token_used, wake=self._wake)
+        self._management = ManagementMount(books, used=self._token_used, wake=self._wake, renderer=renderer)
 
     @property
     def meter(self) -> Meter:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from faktura.ledger.ports import Books
+from faktura.server.rendering import Renderer
 from faktura.server.request import REQUEST, Request, Scope
 
 PREFIX = "/manage/"
+_FILE = re.compile(r"(/manage/v1/invoices/[0-9]{1,19})(\.[a-z.]+)\Z", re.ASCII)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 _Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -18,16 +21,20 @@ _Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 class ManagementMount:
     """Passes requests on, names them, and says what became of them."""
 
-    def __init__(self, books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None]) -> None:
+    def __init__(self, books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None], renderer: Renderer) -> None:
         self._books = books
         self._used = used
         self._wake = wake
+        self._renderer = renderer
         self._api: _Asgi | None = None
         self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, *, request: Request) -> tuple[int, int]:
         """Answer a request; status and size of the answer, for the log. Those who answer say in the request what it was."""
         scope[REQUEST] = request
+        file = _FILE.match(scope["path"])
+        if file is not None:  # the framework routes by whole parts of a path
+            scope = {**scope, "path": f"{file.group(1)}/{file.group(2)}", "raw_path": b""}
         seen = {"status": 500, "bytes": 0}
 
         async def watch(message: MutableMapping[str, Any]) -> None:
@@ -50,5 +57,5 @@ class ManagementMount:
     def _import(self) -> _Asgi:
         from faktura.server.management.api import make_management  # noqa: PLC0415 - half a second that only its users wait
 
-        api: _Asgi = make_management(self._books, used=self._used, wake=self._wake)
+        api: _Asgi = make_management(self._books, used=self._used, wake=self._wake, renderer=self._renderer)
         return api

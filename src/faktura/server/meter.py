@@ -18,6 +18,7 @@ from faktura.dialects.base import GetQuery, ListQuery, Problem, Query
 from faktura.domain.errors import LedgerError
 from faktura.ledger.listing_ports import Ask
 from faktura.ledger.ports import Storage, Transaction
+from faktura.server.file_requests import FileQuery
 
 DURATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _T = TypeVar("_T")
@@ -150,10 +151,12 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Counts)
 
 
-def route_of(query: Query | Problem) -> str:
+def route_of(query: Query | Problem | FileQuery) -> str:
     """What kind of call a provider API was asked for: never the path, of which callers make up as many as they like."""
     if isinstance(query, ListQuery):
         return "list" if query.search is None else "search"
+    if isinstance(query, FileQuery):
+        return "document"
     return "single" if isinstance(query, GetQuery) else "other"
 
 

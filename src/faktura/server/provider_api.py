@@ -11,27 +11,32 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TypeVar
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
+from faktura.documents.handing_out import LackingError, hand_out_as
 from faktura.domain.errors import LedgerBusyError, LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.listing_ports import ServedItems, ServedPage
 from faktura.ledger.ports import Books
 from faktura.ledger.standing import render_now
 from faktura.server.directory import Directory
+from faktura.server.file_requests import PREFIX, FileQuery, file_headers, is_known, language_of, parse_file_request, refusal
 from faktura.server.meter import route_of
 from faktura.server.rate_limit import RateLimiter, RateLimits
+from faktura.server.rendering import Renderer
 from faktura.server.request import Request
 
 _T = TypeVar("_T")
 _VARY = (b"vary", b"Authorization")
 _ROUTING = {ProblemKind.NO_ROUTE, ProblemKind.METHOD_NOT_ALLOWED}
 _RETRY_SECONDS = 2
+_CUSTOMER = "customer"
+"""Who is journalled to have been handed a file by the provider APIs: the entry's account says which."""
 _SEARCHES_MAX = 4
 """Searches at once. Each may look through all numbers of an account; nobody else waits for them."""
 _SEARCHES_WAITING_MAX = 64
@@ -78,7 +83,9 @@ class _Call:
 class ProviderApi:
     """Answers requests of the provider APIs."""
 
-    def __init__(self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, limits: RateLimits | None = None) -> None:
+    def __init__(
+        self, books: Books, dialects: Mapping[str, WireDialect], settings: Settings, limits: RateLimits | None = None, *, renderer: Renderer | None = None
+    ) -> None:
         self._books = books
         self._storage = books.storage
         self._dialects = dialects
@@ -87,6 +94,7 @@ class ProviderApi:
         self._limiter = limits or RateLimiter()
         self._threads = ThreadPoolExecutor(_THREADS_MAX, "provider-api")
         self._refreshing: asyncio.Future[None] | None = None
+        self._renderer = renderer or Renderer()
         self._searching = 0
         self._searches = ThreadPoolExecutor(_SEARCHES_MAX, "search")
         self.tokens_used: dict[bytes, int] = {}
@@ -152,7 +160,10 @@ class ProviderApi:
         dialect = self._dialects[call.provider.dialect]
         query = self._parse(dialect, request)
         request.route = route_of(query)
-        response = await self._answer_query(call, dialect, token_hash, query)
+        if isinstance(query, FileQuery):
+            response = await self._answer_file(call, dialect, token_hash, query)
+        else:
+            response = await self._answer_query(call, dialect, token_hash, query)
         if response is None:
             call.provider = call.account_id = None
             return None
@@ -186,9 +197,37 @@ class ProviderApi:
             served = await self.read(dialect, token_hash, query, now_us)
         return None if served is None else self._render(call, dialect, query, served)
 
-    def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem:
+    async def _answer_file(self, call: _Call, dialect: WireDialect, token_hash: bytes, query: FileQuery) -> Response | None:
+        """A document as a file: what is kept at once, anything else made in a thread. None where the token is no longer good."""
+        now_us = time.time_ns() // 1000
+        served = await self._storage.fetch(self._storage.serving().serving.ask_file(token_hash, now_us=now_us, wire_id=query.wire_id, form=query.form.value))
+        if served is None:
+            return None
+        self.tokens_used[token_hash] = now_us
+        limit = call.limit = self._count_owner(call, dialect, query, now_us)
+        if limit is not None and limit.retry_after_seconds is not None:
+            return self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
+        if served.invoice_id is None:
+            return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
+        body, sha256 = served.body, served.sha256
+        if body is None or sha256 is None:
+            books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
+            make = partial(hand_out_as, books, account_id=served.account_id, invoice_id=served.invoice_id, form=query.form, language=language)
+            try:
+                file = await self._renderer.run(make)
+            except LackingError as error:
+                return self._refuse(dialect, refusal(error.faults, path=call.request.path), limit)
+            body, sha256 = file.body or b"", file.sha256
+        headers = file_headers(dialect.response_headers(limit), form=query.form, number=served.number, sha256=sha256)
+        if call.request.if_none_match and is_known(sha256, call.request.if_none_match):
+            return Response(304, [header for header in headers if header[0] != b"content-type"], b"")
+        return Response(200, headers, body)
+
+    def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem | FileQuery:
         """What is asked for. Most ask what somebody asked before."""
         method, path, query_string = request.method, request.path, request.query_string
+        if path.startswith(PREFIX):
+            return parse_file_request(method=method, path=path, query_string=query_string)
         if len(path) + len(query_string) <= _QUERY_CHARACTERS_MAX:
             return self._remembered[dialect.name](method, path, query_string)
         return dialect.parse_request(method=method, path=path, query_string=query_string)
@@ -274,7 +313,7 @@ class ProviderApi:
         response.provider = provider.name
         return response
 
-    def _count_owner(self, call: _Call, dialect: WireDialect, query: Query | Problem, now_us: int) -> Limit | None:
+    def _count_owner(self, call: _Call, dialect: WireDialect, query: Query | Problem | FileQuery, now_us: int) -> Limit | None:
         if call.provider is None or call.account_id is None or (isinstance(query, Problem) and query.kind in _ROUTING and not dialect.limits_strangers()):
             return None
         return self._count(call.provider, call.account_id, now_us)

@@ -19,7 +19,7 @@ REQUEST = "faktura.request"
 
 _JOINED = {b"authorization", b"if-none-match"}
 """Headers whose lines belong together (RFC 9110, 5.3). No list of two credentials is a bearer token."""
-_READ = {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id"} | _JOINED
+_READ = {b"host", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id", b"accept-language"} | _JOINED
 _CALLERS_MAX = 1024
 _REMEMBERED_BYTES_MAX = 256
 """Longer is no token of ours and no host name (RFC 1035 allows 253 characters): nobody can fill the memory with what is remembered."""
@@ -45,6 +45,7 @@ class Request:
     request_id: bytes
     if_none_match: bytes = b""
     """Entity tags of what the caller has, or `*`."""
+    accept_language: bytes = b""
     route: str = "other"
     """What kind of call it is, once that is known: for what is counted and logged, so one of few."""
     provider_id: int | None = None
@@ -84,6 +85,7 @@ def read_request(scope: Scope, trusted_proxies: tuple[Network, ...]) -> Request:
         peer=peer,
         request_id=request_id if request_id and _REQUEST_ID.match(request_id) else new_request_id(),
         if_none_match=found.get(b"if-none-match", b""),
+        accept_language=found.get(b"accept-language", b""),
     )
 
 

@@ -12,7 +12,7 @@ FACTS = (
     *("invoice", "invoice_line", "allowance_charge", "vat_breakdown"),
     *("payment", "allocation", "refund", "reversal"),
     *("source", "observation", "enrichment", "conflict"),
-    *("journal", "billing_item", "issued_number", "series_jump", "moved_in", "period_lock", "vat_id_check"),
+    *("journal", "billing_item", "issued_number", "series_jump", "moved_in", "period_lock", "vat_id_check", "document_file"),
 )
 """Tables whose rows are only ever inserted. A table that this schema does not have yet may stand here."""
 

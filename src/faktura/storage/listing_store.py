@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 from faktura.domain.provider import Token
+from faktura.ledger.file_ports import ServedFile
 from faktura.ledger.listing_ports import Ask, ListingRow, ListKey, ServedItems, ServedPage
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import flat_values, to_token
@@ -165,6 +166,24 @@ class ServingRows:
     def ask_single(self, token_hash: bytes, *, now_us: int, wire_id: int) -> Ask[ServedPage | None]:
         """The same, for whoever waits elsewhere."""
         return Ask("serve_single", {"token_hash": token_hash, "now_us": now_us, "wire_id": wire_id}, _to_single)
+
+    def ask_file(self, token_hash: bytes, *, now_us: int, wire_id: int, form: str) -> Ask[ServedFile | None]:
+        """The account's listed document of that wire id, and the bytes that are kept of its file; None without a valid token."""
+        return Ask("serve_file", {"token_hash": token_hash, "now_us": now_us, "wire_id": wire_id, "form": form}, _to_served_file)
+
+
+def _to_served_file(rows: Sequence[Row]) -> ServedFile | None:
+    if not rows:
+        return None
+    provider_id, account_id, invoice_id, number, sha256, body = rows[0]
+    return ServedFile(
+        provider_id=provider_id,
+        account_id=account_id,
+        invoice_id=invoice_id,
+        number=number or "",
+        sha256=None if body is None else bytes(sha256),
+        body=None if body is None else bytes(body),
+    )
 
 
 def _to_owner(rows: Sequence[Row]) -> tuple[int, int] | None:

@@ -34,7 +34,7 @@ _REFUSE = f"""
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION '{MESSAGE}: % refuses to %', TG_TABLE_NAME, lower(TG_OP); END $$
 """
-SERVED = {"token": _ASKED, "account": _OF_ACCOUNT, "listing": _OF_ACCOUNT, "invoice": _OF_ACCOUNT, "number_part": _OF_ACCOUNT}
+SERVED = {"token": _ASKED, "account": _OF_ACCOUNT, "listing": _OF_ACCOUNT, "invoice": _OF_ACCOUNT, "number_part": _OF_ACCOUNT, "document_file": _OF_ACCOUNT}
 """What the reader may see, and which rows of it."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from faktura.domain.document_file import DocumentFile
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.moment import Moment
 from faktura.domain.money import Currency, canonical
@@ -103,7 +105,7 @@ def to_vat_breakdown(row: Row) -> VatBreakdown:
     )
 
 
-def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck) -> dict[str, object]:
+def flat_row(value: ListingRow | JournalEntry | BillingKey | MovedIn | SeriesJump | VatIdCheck | DocumentFile) -> dict[str, object]:
     """The row of a value whose fields are the columns. `dataclasses.asdict` would copy deeply, and take most of an import's time."""
     return {name: getattr(value, name) for name in value.__slots__}
 
@@ -122,6 +124,8 @@ def provider_row(provider: Provider) -> dict[str, object]:
         "rate_window_seconds": provider.rate_window_seconds,
         "type_words": {str(code.value): word for code, word in provider.type_words},
         "is_test": provider.is_test,
+        **{name: value for name in ("e_invoice_profile", "accent", "footer") if (value := getattr(provider, name)) is not None},
+        **({"logo": b64encode(provider.logo).decode()} if provider.logo is not None else {}),
     }
     return {
         "provider_id": provider.id,
@@ -150,6 +154,10 @@ def to_provider(row: Row) -> Provider:
         rate_window_seconds=settings["rate_window_seconds"],
         type_words=tuple((TypeCode(int(code)), word) for code, word in settings["type_words"].items()),
         is_test=settings.get("is_test", False),
+        e_invoice_profile=settings.get("e_invoice_profile"),
+        accent=settings.get("accent"),
+        footer=settings.get("footer"),
+        logo=b64decode(settings["logo"]) if "logo" in settings else None,
     )
 
 

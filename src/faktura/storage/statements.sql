@@ -637,6 +637,16 @@ LEFT JOIN invoice i ON i.account_id = a.account_id AND i.wire_id = :wire_id
 LEFT JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id AND l.ordinal IS NOT NULL
 WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
 
+-- name: serve_file
+-- A listed document by the id that the provider's API gives it, and what is kept of its file.
+SELECT a.provider_id, a.account_id, l.invoice_id, i.number, f.sha256, f.body
+FROM token t
+JOIN account a ON a.account_id = t.account_id
+LEFT JOIN invoice i ON i.account_id = a.account_id AND i.wire_id = :wire_id
+LEFT JOIN listing l ON l.account_id = i.account_id AND l.invoice_id = i.invoice_id AND l.ordinal IS NOT NULL
+LEFT JOIN document_file f ON f.account_id = l.account_id AND f.invoice_id = l.invoice_id AND f.form = :form AND f.body IS NOT NULL
+WHERE t.token_hash = :token_hash AND t.revoked_at_us IS NULL AND (t.expires_at_us IS NULL OR t.expires_at_us > :now_us);
+
 -- name: journal_after
 SELECT * FROM journal WHERE provider_id = :provider_id AND sequence > :sequence ORDER BY sequence LIMIT :limit;
 
@@ -699,6 +709,7 @@ SELECT
   (SELECT COUNT(*) FROM billing_item WHERE account_id = :account_id) AS billing_item,
   (SELECT COUNT(*) FROM moved_in WHERE account_id = :account_id) AS moved_in,
   (SELECT COUNT(*) FROM vat_id_check WHERE account_id = :account_id) AS vat_id_check,
+  (SELECT COUNT(*) FROM document_file WHERE account_id = :account_id) AS document_file,
   (SELECT COUNT(*) FROM listing WHERE account_id = :account_id) AS listing;
 
 -- name: audit_foreign_accounts
@@ -718,6 +729,7 @@ UNION ALL SELECT account_id FROM observation WHERE account_id NOT IN (SELECT acc
 UNION ALL SELECT account_id FROM enrichment WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM vat_id_check WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM billing_item WHERE account_id NOT IN (SELECT account_id FROM account)
+UNION ALL SELECT account_id FROM document_file WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM moved_in WHERE account_id NOT IN (SELECT account_id FROM account)
 UNION ALL SELECT account_id FROM conflict WHERE account_id NOT IN (SELECT account_id FROM account)
 LIMIT 1;
@@ -746,6 +758,7 @@ SELECT c.next_id, c.next_wire_id,
     UNION ALL SELECT MAX(reversal_id) FROM reversal WHERE reversal_id BETWEEN :low AND :high
     UNION ALL SELECT MAX(source_id) FROM source WHERE source_id BETWEEN :low AND :high
     UNION ALL SELECT MAX(check_id) FROM vat_id_check WHERE check_id BETWEEN :low AND :high
+    UNION ALL SELECT MAX(file_id) FROM document_file WHERE file_id BETWEEN :low AND :high
     UNION ALL SELECT MAX(lock_id) FROM period_lock WHERE lock_id BETWEEN :low AND :high
     UNION ALL SELECT MAX(draft_id) FROM draft WHERE draft_id BETWEEN :low AND :high
     UNION ALL SELECT MAX(run_id) FROM billing_run WHERE run_id BETWEEN :low AND :high
@@ -775,6 +788,19 @@ SELECT * FROM vat_id_check WHERE account_id = :account_id AND check_id = :check_
 
 -- name: vat_id_check_all
 SELECT * FROM vat_id_check WHERE account_id = :account_id ORDER BY check_id;
+
+-- name: document_file_insert
+INSERT INTO document_file (account_id, file_id, invoice_id, form, sha256, release, body, recorded_at_us)
+VALUES (:account_id, :file_id, :invoice_id, :form, :sha256, :release, :body, :recorded_at_us);
+
+-- name: document_file_kept
+SELECT * FROM document_file WHERE account_id = :account_id AND invoice_id = :invoice_id AND form = :form ORDER BY file_id LIMIT 1;
+
+-- name: document_file_made
+SELECT * FROM document_file WHERE account_id = :account_id AND invoice_id = :invoice_id AND form = :form AND sha256 = :sha256;
+
+-- name: document_file_get
+SELECT * FROM document_file WHERE account_id = :account_id AND file_id = :file_id;
 
 -- name: vat_taxed
 -- Issued invoices, credit and debit notes of a provider whose tax point is in a period, a row for each category and rate, in the order of their numbers.

@@ -6,6 +6,7 @@ from faktura.storage.account_store import AccountRows
 from faktura.storage.audit_store import AuditRows
 from faktura.storage.collected_store import CollectedRows
 from faktura.storage.driver import Driver
+from faktura.storage.file_store import FileRows
 from faktura.storage.invoice_store import InvoiceRows
 from faktura.storage.listing_store import ListingRows, ServingRows
 from faktura.storage.management_store import AnswerRows, DraftRows, RunRows
@@ -34,3 +35,4 @@ class Store:
         self.answers = AnswerRows(driver)
         self.runs = RunRows(driver)
         self.vat = VatRows(driver)
+        self.files = FileRows(driver)

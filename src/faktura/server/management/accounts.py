@@ -69,6 +69,7 @@ class Providers(Controller):
                 hosts=current.hosts if data.hosts is None else tuple(data.hosts),
                 rate_limit=current.rate_limit if data.rate_limit is None else data.rate_limit,
                 rate_window_seconds=current.rate_window_seconds if data.rate_window_seconds is None else data.rate_window_seconds,
+                e_invoice_profile=current.e_invoice_profile if data.e_invoice_profile is None else data.e_invoice_profile or None,
             )
 
         def act(books: Books) -> Answer:
@@ -180,6 +181,7 @@ def _provider(provider: Provider) -> ProviderResource:
         hosts=list(provider.hosts),
         rate_limit=provider.rate_limit,
         rate_window_seconds=provider.rate_window_seconds,
+        e_invoice_profile=provider.e_invoice_profile,
     )
 
 

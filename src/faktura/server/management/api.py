@@ -20,6 +20,7 @@ from faktura.server.management.accounts import Accounts, Providers
 from faktura.server.management.call import BASE, admit, provide_call
 from faktura.server.management.credit_notes import CreditNotes
 from faktura.server.management.drafts import Drafts
+from faktura.server.management.invoice_files import InvoiceFiles
 from faktura.server.management.invoices import Invoices
 from faktura.server.management.journal import Journal
 from faktura.server.management.payments import Payments
@@ -29,6 +30,7 @@ from faktura.server.management.reports import PeriodLocks, VatReports
 from faktura.server.management.runs import BillingRuns
 from faktura.server.management.series import NumberSeries
 from faktura.server.management.tokens import Tokens
+from faktura.server.rendering import Renderer
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """Of every call but the upload of a billing run."""
@@ -45,6 +47,7 @@ CONTROLLERS = (
     NumberSeries,
     Drafts,
     Invoices,
+    InvoiceFiles,
     CreditNotes,
     Payments,
     BillingRuns,
@@ -54,7 +57,7 @@ CONTROLLERS = (
 )
 
 
-def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None]) -> Litestar:
+def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: Callable[[], None], renderer: Renderer | None = None) -> Litestar:
     """The ASGI application of the management API. `used` is told of each use of a token, `wake` of each new billing run."""
     set_asyncio_executor(ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="management"))
     router = Router(
@@ -77,5 +80,6 @@ def make_management(books: Books, *, used: Callable[[bytes, int], None], wake: C
         ),
     )
     app.state.books, app.state.used, app.state.wake = books, used, wake
+    app.state.renderer = renderer or Renderer()
     app.state.writers = asyncio.Semaphore(WRITERS_MAX)
     return app

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar
 
 from faktura.server.management.examples import BODIES, RUN_BODIES
+from faktura.server.management.invoice_files import describe
 from faktura.server.management.problem import MEDIA_TYPE, TITLES
 
 _WRITING = ("post", "put", "patch", "delete")
@@ -56,7 +57,7 @@ def make_openapi(app: Litestar) -> dict[str, Any]:
     for schema in schemas.values():
         _allow_numbers(schema)
     handlers = {handler.operation_id: handler for route in app.routes for handler in getattr(route, "route_handlers", ())}
-    document["paths"] = dict(sorted(document["paths"].items()))  # a list before its items
+    document["paths"] = dict(sorted((path.replace("/.", "."), item) for path, item in document["paths"].items()))  # a list before its items
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _complete(path, method, operation, handlers[operation["operationId"]].opt)
@@ -81,6 +82,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     statuses = [400, 401, 403, 500, 503]
     statuses += [404] if "{" in path or is_writing or any(item["name"] == "account_id" for item in parameters) else []
     statuses += [409, 422] if is_writing else []
+    statuses += [409] if "file" in opt else []
     statuses += [413, 415] if has_body else []
     statuses += [412, 428] if opt.get("match") else []
     operation["responses"] = {status: answer for status, answer in operation["responses"].items() if str(status).startswith("2")} | {
@@ -91,6 +93,8 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             _complete_answer(status, response, opt, is_writing=is_writing)
+    if "file" in opt:
+        describe(operation, opt["file"])
 
 
 def _complete_answer(status: str, response: dict[str, Any], opt: dict[str, Any], *, is_writing: bool) -> None:

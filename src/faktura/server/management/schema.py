@@ -97,6 +97,7 @@ class ProviderResource(Resource, frozen=True, kw_only=True):
     hosts: list[str]
     rate_limit: int
     rate_window_seconds: int
+    e_invoice_profile: Annotated[str | None, Meta(description="Whose terms every invoice must have to be issued: en16931, xrechnung, peppol or facturx.")]
 
 
 class ProviderPage(Page, frozen=True, kw_only=True):
@@ -113,6 +114,9 @@ class ProviderChange(Body, frozen=True, kw_only=True):
     hosts: list[str] | None = None
     rate_limit: int | None = None
     rate_window_seconds: int | None = None
+    e_invoice_profile: (
+        Annotated[str, Meta(description="en16931, xrechnung, peppol or facturx; an empty text asks for none.", examples=["xrechnung"])] | None
+    ) = None
 
 
 class TokenBody(Body, frozen=True, kw_only=True):

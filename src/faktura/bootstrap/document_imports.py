@@ -1,0 +1,48 @@
+"""E-invoices in files -> ledger, each with the original's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from faktura.bootstrap.imports import FILE_BYTES_MAX, Advance, Report, file_fault
+from faktura.documents.incoming import read_document
+from faktura.domain.errors import InputError, InvalidDocumentError
+from faktura.domain.provider import Provider
+from faktura.domain.recorded import Heard
+from faktura.ledger.accounts import find_account, find_provider
+from faktura.ledger.importing import record
+from faktura.ledger.ports import Books
+
+SUFFIXES = frozenset({".xml", ".pdf"})
+
+
+def import_documents(books: Books, *, provider: str, account: str, files: Sequence[Path], report: Report, advance: Advance) -> None:
+    """Record e-invoices of a provider for one of its accounts; what of them only their originals have is told."""
+    with books.storage.reading() as tx:
+        owner = find_provider(tx, provider)
+        find_account(tx, owner, account)
+    documents = _documents(owner, files, report, advance)
+    for change in record(books, provider=provider, documents=((account, heard) for heard in documents)):
+        report.change(change)
+
+
+def _documents(provider: Provider, files: Sequence[Path], report: Report, advance: Advance) -> Iterator[Heard]:
+    for path in files:
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES_MAX:
+                message = f"{size} bytes is too large for a document"
+                raise InputError(message)
+            found = read_document(path.read_bytes(), provider=provider)
+        except InvalidDocumentError as error:
+            for fault in error.faults:
+                report.fault(f"{path}: {fault}")
+            continue
+        except (OSError, InputError) as error:
+            report.fault(file_fault(path, error))
+            continue
+        if found.left_out:
+            report.notice(f"{path}: kept in the original only: {', '.join(found.left_out)}")
+        yield found.heard
+        advance(size)

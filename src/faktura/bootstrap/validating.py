@@ -1,0 +1,47 @@
+"""Validation in a process of its own: what rules are run with is large, is loaded once, and takes nobody along where it falls."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+from faktura.bootstrap.imports import FILE_BYTES_MAX
+from faktura.documents.validation import Verdict, validate
+from faktura.domain.errors import InputError
+
+
+class Validator:
+    """Validates documents one after another."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def check(self, path: Path) -> Verdict:
+        """What the checks say of a file; InputError for one that is no e-invoice, or cannot be read."""
+        try:
+            size = path.stat().st_size
+            if size > FILE_BYTES_MAX:
+                message = f"{size} bytes is too large for a document"
+                raise InputError(message)
+            body = path.read_bytes()
+        except OSError as error:
+            raise InputError(error.strerror or str(error)) from error
+        try:
+            return self._pool.submit(validate, body).result()
+        except BrokenProcessPool as error:
+            raise InputError("what checks documents fell over it") from error
+
+
+@contextmanager
+def validating() -> Iterator[Validator]:
+    """A validator, until the end of the block."""
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield Validator(pool)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,153 @@
+"""A document of the ledger as a file: made where nobody was handed it before. What makes files is loaded when one is made."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from faktura.documents.pdf_look import Look
+from faktura.domain.document_file import FACTURX_XML, DocumentFile, Form
+from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
+from faktura.domain.invoice import Invoice, Origin, TypeCode
+from faktura.domain.provider import Provider
+from faktura.ledger.handing_out import hand_out
+from faktura.ledger.ports import Books
+
+LANGUAGES = ("bg", "de", "en")
+"""Of PDFs."""
+_OF_COUNTRY = {"BG": "bg", "DE": "de", "AT": "de"}
+_OTHERWISE = "en"
+_FILENAME_LENGTH_MAX = 100
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?)\s*)?\Z")
+
+
+class LackingError(ConflictError):
+    """The document cannot be handed out in this form; `faults` lists what it lacks."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(str(item) for item in self.faults))
+
+
+def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, language: str | None = None) -> DocumentFile:
+    """The file of a document, with its bytes; written down where they are handed out for the first time.
+
+    The language is of PDFs alone, and without one it is that of the seller's country. Raises LackingError for a document
+    that has not all that the form needs, NotFoundError for one that the account has not.
+    """
+    with books.storage.reading() as tx:
+        invoice, account = tx.invoices.get(account_id, invoice_id), tx.accounts.get(account_id)
+        if invoice is None or account is None:
+            raise NotFoundError
+        provider = tx.providers.get(account.provider_id)
+    if not form.is_pdf:
+        return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=form.value, make=lambda: make_xml(invoice, form))
+    spoken = language or default_language(invoice)
+    xml = None
+    if form is Form.FACTURX:
+        xml = hand_out(books, account_id=account_id, invoice_id=invoice_id, form=FACTURX_XML, make=lambda: make_xml(invoice, form)).body
+    return hand_out(
+        books,
+        account_id=account_id,
+        invoice_id=invoice_id,
+        form=stored_form(form, spoken),
+        make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml),
+    )
+
+
+def stored_form(form: Form, language: str | None) -> str:
+    """What the ledger keeps a file under."""
+    return f"{form.value}.{language}" if form.is_pdf else form.value
+
+
+def make_xml(invoice: Invoice, form: Form) -> bytes:
+    """The e-invoice of a document; LackingError with all that it lacks."""
+    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - loads an XML library
+    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
+    from faktura.documents.en16931 import Profile, Syntax  # noqa: PLC0415
+    from faktura.documents.requirements import required_faults  # noqa: PLC0415
+    from faktura.documents.xml_invoice import render  # noqa: PLC0415
+
+    kinds = {
+        Form.UBL: (Profile.EN16931, Syntax.UBL),
+        Form.CII: (Profile.EN16931, Syntax.CII),
+        Form.XRECHNUNG: (Profile.XRECHNUNG, Syntax.UBL),
+        Form.FACTURX: (Profile.FACTURX, Syntax.CII),
+    }
+    profile, syntax = kinds[form]
+    if invoice.type_code is TypeCode.PRO_FORMA:
+        raise LackingError([fault("BR-CL-01", "type_code", "a pro-forma is no invoice, so there is no e-invoice of it; it has a PDF")])
+    try:
+        document = to_e_invoice(invoice, profile=profile)
+    except InvalidDocumentError as error:
+        raise LackingError(error.faults) from error
+    faults = required_faults(document, profile)
+    if invoice.origin is Origin.RECORDED:  # what was issued here adds up; of others nobody knows
+        faults += arithmetic_faults(document)
+    if faults:
+        raise LackingError(faults)
+    return render(document, syntax=syntax, profile=profile)
+
+
+def profile_faults(invoice: Invoice, profile: str) -> list[Fault]:
+    """What keeps a document from being an e-invoice of a profile: terms that it lacks, sums and identifiers that are wrong."""
+    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - only providers who ask for it wait for it
+    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
+    from faktura.documents.en16931 import Profile  # noqa: PLC0415
+    from faktura.documents.requirements import required_faults  # noqa: PLC0415
+
+    try:
+        document = to_e_invoice(invoice, profile=Profile(profile))
+    except InvalidDocumentError as error:
+        return list(error.faults)
+    return [*required_faults(document, Profile(profile)), *arithmetic_faults(document)]
+
+
+def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: bytes | None = None) -> bytes:
+    """The document as people read it; LackingError where it has not what a page shows."""
+    from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter
+
+    try:
+        return render_pdf(invoice, language=language, look=look_of(provider), facturx=facturx, is_test=provider.is_test)
+    except InvalidDocumentError as error:
+        raise LackingError(error.faults) from error
+
+
+def look_of(provider: Provider) -> Look:
+    """How the provider's PDFs look; SettingError where its settings cannot be used."""
+    return Look(accent=provider.accent, footer=provider.footer, logo=provider.logo) if provider.accent else Look(footer=provider.footer, logo=provider.logo)
+
+
+def default_language(invoice: Invoice) -> str:
+    """That of the seller's country."""
+    return _OF_COUNTRY.get((invoice.seller.country if invoice.seller else None) or "", _OTHERWISE)
+
+
+def accepted_language(header: str) -> str | None:
+    """The language of ours that an Accept-Language likes best (RFC 9110, 12.5.4); None where it names none."""
+    liked: dict[str, int] = {}
+    for item in header.split(",")[:20]:
+        found = _RANGE.match(item)
+        name = found.group(1).lower() if found else ""
+        if found and name in LANGUAGES:
+            thousandths = int((found.group(2) or "1").replace(".", "").ljust(4, "0")[:4])
+            liked[name] = max(liked.get(name, 0), thousandths)
+    best = max(liked, key=lambda name: liked[name], default=None)
+    return best if best is not None and liked[best] else None
+
+
+def file_name(number: str, form: Form) -> str:
+    """A name that is safe in a folder and a header, made of the document's number: ASCII, without a path."""
+    plain = unicodedata.normalize("NFKD", number).encode("ascii", "ignore").decode()
+    stem = _UNSAFE.sub("-", plain).strip("-.")[:_FILENAME_LENGTH_MAX] or "document"
+    return f"{stem}.{form.value}"
+
+
+def disposition(number: str, form: Form) -> str:
+    """Content-Disposition of a file (RFC 6266); a number that is not ASCII, or unsafe, is told in full as RFC 8187 writes it."""
+    safe = file_name(number, form)
+    exact = f"{number.translate({ord('/'): '-', ord(chr(92)): '-'})[:_FILENAME_LENGTH_MAX]}.{form.value}"
+    return f'attachment; filename="{safe}"' + ("" if exact == safe else f"; filename*=UTF-8''{quote(exact, safe='')}")

@@ -1,0 +1,70 @@
+"""E-invoices that come in: XML in either syntax, or a PDF that carries it. Read into what the ledger records, nothing dropped unsaid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faktura.domain.calendar import midnight
+from faktura.domain.errors import InputError
+from faktura.domain.provider import Provider
+from faktura.domain.recorded import Heard, SourceKind
+from faktura.domain.text import shown
+
+if TYPE_CHECKING:
+    from faktura.documents.en16931 import Parsed
+
+_PDF_STARTS_WITHIN = 1024
+"""What may stand before a PDF's header (ISO 32000-1, annex H)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A document as it came."""
+
+    heard: Heard
+    left_out: tuple[str, ...]
+    """What of it only the original's bytes have: elements that were not understood, and terms that the ledger has no place for."""
+
+
+def is_pdf(body: bytes) -> bool:
+    """Whether bytes are a PDF's."""
+    return b"%PDF-" in body[:_PDF_STARTS_WITHIN]
+
+
+def xml_of(body: bytes) -> bytes:
+    """The e-invoice itself; InputError for a PDF without one."""
+    if not is_pdf(body):
+        return body
+    from faktura.documents.facturx import extract_xml  # noqa: PLC0415 - loads a PDF library
+
+    return extract_xml(body).data
+
+
+def parse_xml(body: bytes) -> Parsed:
+    """What an e-invoice says, whichever its syntax; InputError for what is none."""
+    from faktura.documents.xml_invoice import parse  # noqa: PLC0415 - loads an XML library
+
+    return parse(body)
+
+
+def read_document(body: bytes, *, provider: Provider) -> Incoming:
+    """The document in a file. Its instants follow from its issue date, so that the same file says the same whenever it is read.
+
+    InputError for what cannot be read, and for another seller's document than the provider's; InvalidDocumentError for amounts that cannot be kept.
+    """
+    from faktura.documents.heard_invoice import to_invoice  # noqa: PLC0415
+
+    parsed = parse_xml(xml_of(body))
+    created_at_us = midnight(parsed.document.issue_date, provider.zone)
+    found = to_invoice(parsed.document, created_at_us=created_at_us)
+    seller, ours = found.invoice.seller, provider.seller
+    if seller is not None and seller.vat_id and ours.vat_id and _plain(seller.vat_id) != _plain(ours.vat_id):
+        message = f"its seller has the VAT id {shown(seller.vat_id)}, the provider {provider.name} has {ours.vat_id}"
+        raise InputError(message)
+    heard = Heard(invoice=found.invoice, standing=found.standing, kind=SourceKind.DOCUMENT, body=body, seen_at_us=created_at_us)
+    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept))
+
+
+def _plain(vat_id: str) -> str:
+    return "".join(sign for sign in vat_id.upper() if sign.isalnum())

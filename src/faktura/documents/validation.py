@@ -1,0 +1,200 @@
+"""Whether an e-invoice holds: what it says, its sums and identifiers, its schema, and the official rules where they are there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from lxml import etree
+
+from faktura.documents.arithmetic import arithmetic_faults
+from faktura.documents.en16931 import Profile
+from faktura.documents.incoming import is_pdf, parse_xml, xml_of
+from faktura.documents.official_rules import (
+    ROOTS,
+    Broken,
+    has_processor,
+    is_core,
+    level_of,
+    rule_faults,
+    rule_sets,
+    rules_folder,
+    schema_faults,
+    schema_folder,
+)
+from faktura.documents.requirements import required_faults
+from faktura.documents.terms import ROOT, TERMS
+from faktura.domain.errors import InputError, InvalidDocumentError
+
+_TERM = re.compile(r"\bB[TG]-\d+\b")
+_DOUBTFUL = {"VAT-ID", "DUE-DATE"}
+"""Own rules that no law and no profile makes: they are warnings."""
+_SUPPLIED = "BR-FX-EN-04"
+"""When something was supplied must be said in a Factur-X; elsewhere it should."""
+_EXTRA = "needs the extra faktura[validate]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that does not hold."""
+
+    check: str
+    """Which check found it: reading, arithmetic, required, XSD, EN 16931, XRechnung, Factur-X …"""
+    rule: str
+    is_error: bool
+    message: str
+    path: str = ""
+    """The field, in the words of documents here: `seller.vat_id`, `lines[0].net_amount`."""
+    terms: tuple[str, ...] = ()
+    """The business terms (BT, BG) that it is about."""
+    line: int | None = None
+    """Of the XML."""
+
+    def __str__(self) -> str:
+        where = ", ".join(part for part in (self.path, f"line {self.line}" if self.line else "") if part)
+        return f"{'error' if self.is_error else 'warning'} [{self.rule}] {where + ': ' if where else ''}{self.message} ({self.check})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the checks say of a document."""
+
+    number: str | None
+    syntax: str
+    profile: str
+    """As BT-24 has it."""
+    findings: tuple[Finding, ...]
+    left_out: tuple[str, ...]
+    """What EN 16931 does not have, or was not understood."""
+    done: tuple[str, ...]
+    """The checks that were made."""
+    not_done: tuple[str, ...]
+    """Those that were not, and why."""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing is wrong; warnings do not count."""
+        return not any(item.is_error for item in self.findings)
+
+
+def validate(body: bytes) -> Verdict:
+    """Check an e-invoice: XML, or a PDF that carries it. InputError for what is none."""
+    xml = xml_of(body)
+    tree, root = _read_tree(xml)
+    findings: list[Finding] = []
+    done: list[str] = ["reading"]
+    not_done: list[str] = []
+    parsed = None
+    try:
+        parsed = parse_xml(xml)
+    except InvalidDocumentError as error:
+        findings += [Finding(check="reading", rule=item.rule, is_error=True, message=item.message, path=item.path) for item in error.faults]
+    except InputError as error:
+        findings.append(Finding(check="reading", rule="READ", is_error=True, message=str(error)))
+    specification_id = parsed.specification_id if parsed else _specification(tree)
+    level = level_of(specification_id, is_hybrid=is_pdf(body))
+    if parsed is None:
+        not_done += ["arithmetic: not all could be read", "required terms: not all could be read"]
+    else:
+        done.append("arithmetic")
+        findings += [_own("arithmetic", item) for item in arithmetic_faults(parsed.document)]
+        profile = Profile.FACTURX if is_pdf(body) and parsed.profile is Profile.EN16931 else parsed.profile or Profile.EN16931
+        if is_core(level) and (profile is Profile.PEPPOL or not _has_rules()):  # else the official rules say it
+            done.append("required terms")
+            found = [_own("required terms", item) for item in required_faults(parsed.document, profile)]
+            findings += [item if item.rule != _SUPPLIED or profile is Profile.FACTURX else replace(item, is_error=False) for item in found]
+    _run_official(tree, root, specification_id, level, findings, done, not_done)
+    return Verdict(
+        number=parsed.document.number if parsed else None,
+        syntax=root,
+        profile=specification_id or "",
+        findings=tuple(_distinct(findings)),
+        left_out=parsed.left_out if parsed else (),
+        done=tuple(done),
+        not_done=tuple(not_done),
+    )
+
+
+def _run_official(  # noqa: PLR0917 - what was found so far goes along
+    tree: Any,  # noqa: ANN401 - lxml's tree
+    root: str,
+    specification_id: str | None,
+    level: str | None,
+    findings: list[Finding],
+    done: list[str],
+    not_done: list[str],
+) -> None:
+    """Schema and official rules, as far as they are there."""
+    if schema_folder() is None:
+        not_done.append(f"XSD: {_EXTRA}")
+    else:
+        done.append("XSD")
+        findings += [_official("XSD", item) for item in schema_faults(tree, root)]
+    folder = rules_folder() if _has_rules() else None
+    for name, stylesheet in rule_sets(root, specification_id, level).items():
+        if folder is None or not (folder / stylesheet).is_file():
+            not_done.append(f"{name}: {_EXTRA}")
+        else:
+            done.append(name)
+            findings += [_official(name, item) for item in rule_faults(tree, stylesheet)]
+    if "peppol" in (specification_id or ""):
+        not_done.append("Peppol BIS: its rules are not part of the extra; the required terms of it are checked")
+
+
+def _has_rules() -> bool:
+    return rules_folder() is not None and has_processor()
+
+
+def _read_tree(xml: bytes) -> tuple[Any, str]:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        tree = etree.fromstring(xml, parser).getroottree()
+    except (etree.XMLSyntaxError, ValueError) as error:
+        message = f"it is no XML: {error}"
+        raise InputError(message) from error
+    if tree.docinfo.doctype:
+        raise InputError("it has a DOCTYPE, which no e-invoice has")
+    root = ROOTS.get(tree.getroot().tag)
+    if root is None:
+        message = f"its root {tree.getroot().tag[:200]} is that of no e-invoice: UBL Invoice, UBL CreditNote or CII"
+        raise InputError(message)
+    return tree, root
+
+
+def _specification(tree: Any) -> str | None:  # noqa: ANN401 - lxml's tree
+    """BT-24 of what could not be read as a whole."""
+    found = tree.xpath("string((//*[local-name()='CustomizationID'] | //*[local-name()='GuidelineSpecifiedDocumentContextParameter']/*[local-name()='ID'])[1])")
+    return str(found).strip() or None
+
+
+def _own(check: str, item: Any) -> Finding:  # noqa: ANN401 - a Fault
+    is_error = item.rule not in _DOUBTFUL
+    return Finding(check=check, rule=item.rule, is_error=is_error, message=item.message, path=item.path, terms=tuple(_TERM.findall(item.message)))
+
+
+def _official(check: str, item: Broken) -> Finding:
+    terms = tuple(dict.fromkeys(_TERM.findall(item.message)))
+    path = _paths().get(terms[-1], "") if terms else ""
+    return Finding(check=check, rule=item.rule, is_error=item.is_error, message=item.message, path=path, terms=terms, line=item.line)
+
+
+@cache
+def _paths() -> dict[str, str]:
+    """Fields by business term."""
+    paths: dict[str, str] = {}
+    for term in TERMS.values():
+        if term.id == ROOT:
+            continue
+        before = paths.get(term.group, "")
+        paths[term.id] = f"{before}.{term.attribute}" if before else term.attribute
+    return paths
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    """Each broken rule once a place: rules of a profile often have those of EN 16931 in them."""
+    seen: dict[tuple[str, int | None, str], Finding] = {}
+    for item in findings:
+        seen.setdefault((item.rule, item.line, item.path if item.line is None else ""), item)
+    return list(seen.values())

@@ -1,0 +1,42 @@
+"""What the ledger needs of storage for files that were handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from faktura.domain.document_file import DocumentFile
+from faktura.domain.errors import Fault
+from faktura.domain.invoice import Invoice
+
+ProfileFaults = Callable[[Invoice, str], list[Fault]]
+"""Says what a document lacks of an e-invoice profile, and what does not add up."""
+
+
+def no_faults(invoice: Invoice, profile: str) -> list[Fault]:
+    """Nothing: where nobody knows profiles."""
+    del invoice, profile
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedFile:
+    """A document that a token may see, and the file that is kept of it."""
+
+    provider_id: int
+    account_id: int
+    invoice_id: int | None
+    """None where the token's account has no such document in its list."""
+    number: str = ""
+    sha256: bytes | None = None
+    body: bytes | None = None
+
+
+class FileStore(Protocol):
+    """Files as they were handed out."""
+
+    def insert(self, file: DocumentFile) -> None: ...
+    def kept(self, account_id: int, invoice_id: int, form: str) -> DocumentFile | None: ...
+    def made(self, account_id: int, invoice_id: int, form: str, sha256: bytes) -> DocumentFile | None: ...
+    def get(self, account_id: int, file_id: int) -> DocumentFile | None: ...

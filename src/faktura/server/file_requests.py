@@ -1,0 +1,79 @@
+"""`/documents/v1`: a customer's documents as files. What is asked for there, and the headers of an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from faktura.dialects.base import Headers, Problem, ProblemKind, decode_query
+from faktura.documents.handing_out import LANGUAGES, accepted_language, disposition
+from faktura.domain.document_file import Form
+from faktura.domain.errors import Fault
+
+PREFIX = "/documents/v1/"
+_FORMS = {form.value: form for form in Form}
+_FILE = re.compile(rf"{PREFIX}invoices/([1-9][0-9]{{0,17}})\.([a-z.]+)\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileQuery:
+    """A document's file by the id that the provider's API gives the document."""
+
+    wire_id: int
+    form: Form
+    language: str | None = None
+    """None leaves it to Accept-Language."""
+
+
+def parse_file_request(*, method: str, path: str, query_string: str) -> FileQuery | Problem:
+    """What a request below the prefix asks for."""
+    found = _FILE.match(path)
+    form = _FORMS.get(found.group(2)) if found else None
+    if found is None or form is None:
+        return Problem(kind=ProblemKind.NO_ROUTE, method=method, path=path)
+    if method not in {"GET", "HEAD"}:
+        return Problem(kind=ProblemKind.METHOD_NOT_ALLOWED, method=method, path=path)
+    given = [value for name, value in decode_query(query_string) if name == "language"]
+    language = given[-1].decode("ascii", "replace") if given else None
+    if language is not None and language not in LANGUAGES:
+        return Problem(kind=ProblemKind.INVALID, method=method, path=path, errors={"language": [f"The language must be one of {', '.join(LANGUAGES)}."]})
+    return FileQuery(wire_id=int(found.group(1)), form=form, language=language)
+
+
+def language_of(query: FileQuery, accept_language: bytes) -> str | None:
+    """The language to answer in, where the request names one."""
+    return query.language or accepted_language(accept_language.decode("latin-1"))
+
+
+def file_tag(sha256: bytes) -> bytes:
+    """The entity tag of a file: its bytes decide, and nothing else."""
+    return b'"%b"' % sha256.hex().encode()
+
+
+def file_headers(headers: Headers, *, form: Form, number: str, sha256: bytes) -> Headers:
+    """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has."""
+    kept = [header for header in headers if header[0] not in {b"content-type", b"vary", b"cache-control"}]
+    vary = b"Authorization, Accept-Language" if form.is_pdf else b"Authorization"
+    return [
+        *kept,
+        (b"content-type", form.media_type.encode()),
+        (b"content-disposition", disposition(number, form).encode("ascii")),
+        (b"etag", file_tag(sha256)),
+        (b"cache-control", b"private, no-cache"),
+        (b"vary", vary),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+
+def is_known(sha256: bytes, if_none_match: bytes) -> bool:
+    """Whether the caller has these bytes (RFC 9110, 13.1.2)."""
+    return if_none_match.strip() == b"*" or file_tag(sha256) in if_none_match
+
+
+def refusal(faults: Sequence[Fault], *, path: str) -> Problem:
+    """What keeps a document from being handed out, for the provider's own words."""
+    errors: dict[str, list[str]] = {}
+    for item in faults:
+        errors.setdefault(item.path or "document", []).append(f"{item.message} [{item.rule}]")
+    return Problem(kind=ProblemKind.INVALID, path=path, errors=errors)

@@ -1,0 +1,111 @@
+"""`faktura import` of e-invoices: real files, kept to the byte, and never dropped unsaid."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import Terminal
+from tests.conftest import SHARED
+from tests.database import make_blank
+
+FILES = SHARED / "data" / "einvoice"
+SAMPLES = {
+    "ubl": ["xrechnung-testsuite/business-cases/standard/01.01a-INVOICE_ubl.xml", "xrechnung-testsuite/business-cases/standard/01.12a-INVOICE_ubl.xml"],
+    "cii": ["xrechnung-testsuite/business-cases/standard/01.19a-INVOICE_uncefact.xml", "en16931-examples/cii/CII_example7.xml"],
+    "pdf": ["facturx-pdf/EN16931_Betriebskostenabrechnung.pdf", "facturx-pdf/EN16931_Physiotherapeut.pdf"],
+}
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A ledger with a supplier that has no API, and our account there."""
+    make_blank(tmp_path / "ledger.db")
+    found = Terminal(tmp_path / "ledger.db")
+    found.ok("provider", "add", "supplier", "--dialect", "vpsbg", "--seller-name", "Supplier", "--seller-country", "DE")
+    found.ok("account", "add", "supplier", "us")
+    return found
+
+
+def take_in(terminal: Terminal, *files: Path) -> tuple[int, dict[str, int], str]:
+    """Exit code, summary and what was said besides."""
+    said = terminal("import", *files, "--provider", "supplier", "--account", "us", "--json")
+    return said.code, said.lines()[-1]["summary"], said.err
+
+
+@pytest.mark.parametrize("samples", SAMPLES.values(), ids=SAMPLES)
+def test_real_files_go_in(terminal: Terminal, samples: Sequence[str]) -> None:
+    """Each is a recorded document whose original is kept to the byte; a second run changes nothing; the ledger is whole."""
+    files = [FILES / name for name in samples]
+    code, summary, told = take_in(terminal, *files)
+    assert (code, summary["new"]) == (0, len(files)), told
+    rows = terminal.select("SELECT kind, digest, body FROM source ORDER BY source_id")
+    assert {(kind, bytes(body)) for kind, _, body in rows} == {("document", file.read_bytes()) for file in files}
+    assert all(bytes(digest) == hashlib.sha256(bytes(body)).digest() for _, digest, body in rows)
+    before = terminal.dump()
+    code, summary, _ = take_in(terminal, *files)
+    assert (code, summary["unchanged"]) == (0, len(files))
+    assert terminal.dump() == before
+    terminal.ok("verify")
+    assert terminal.select("SELECT COUNT(*) FROM invoice WHERE total_with_vat_minor IS NULL OR line_count IS NULL")[0][0] == 0
+
+
+def test_a_second_version_is_a_conflict(terminal: Terminal, tmp_path: Path) -> None:
+    """Another file under the same number: the first stays in force, both are kept, and it is told each time."""
+    original = FILES / SAMPLES["ubl"][0]
+    changed = tmp_path / "changed.xml"
+    changed.write_bytes(original.read_bytes() + b"<!-- another -->")
+    take_in(terminal, original)
+    for _ in range(2):
+        said = terminal("import", changed, "--provider", "supplier", "--account", "us")
+        assert said.code == 3
+        assert "conflict" in said.err
+        assert "original was sha256" in said.err
+    assert len(terminal.select("SELECT source_id FROM source")) == 2
+    terminal.ok("verify")
+
+
+def test_what_has_no_place_is_told(terminal: Terminal) -> None:
+    """Of a document that says more than the ledger keeps, it is told what only the original has."""
+    _, _, told = take_in(terminal, FILES / "xrechnung-testsuite/technical-cases/cius/01.03_comprehensive_test_ubl.xml")
+    assert "kept in the original only: " in told
+
+
+def test_what_is_no_e_invoice_is_a_fault(terminal: Terminal, tmp_path: Path) -> None:
+    """Broken XML, XML of another kind, a PDF without an invoice: named with the reason, the others go in (exit code 3)."""
+    bad = {
+        "broken.xml": b"<Invoice",
+        "other.xml": b"<a/>",
+        "entity.xml": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+        "plain.pdf": b"%PDF-1.7\n%%EOF",
+        "empty.xml": b"",
+    }
+    paths = [tmp_path / name for name in bad]
+    for path in paths:
+        path.write_bytes(bad[path.name])
+    code, summary, told = take_in(terminal, *paths, FILES / SAMPLES["ubl"][0], tmp_path / "absent.xml")
+    assert (code, summary["new"], summary["faults"]) == (3, 1, len(bad) + 1)
+    assert all(str(path) in told for path in paths)
+    assert "Traceback" not in told
+
+
+def test_another_sellers_document_is_held_back(tmp_path: Path) -> None:
+    """A provider with a VAT id takes no document that bears another's."""
+    make_blank(tmp_path / "ledger.db")
+    terminal = Terminal(tmp_path / "ledger.db")
+    terminal.ok("provider", "add", "supplier", "--dialect", "vpsbg", "--seller-name", "S", "--seller-country", "BG", "--seller-vat-id", "BG175074752")
+    terminal.ok("account", "add", "supplier", "us")
+    code, summary, told = take_in(terminal, FILES / SAMPLES["ubl"][0])
+    assert (code, summary["new"], summary["faults"]) == (3, 0, 1)
+    assert "its seller has the VAT id" in told
+
+
+def test_documents_name_an_account(terminal: Terminal) -> None:
+    """They do not say whose account it is; and are not mixed with other files."""
+    assert "--account" in terminal("import", FILES / SAMPLES["ubl"][0], "--provider", "supplier").refused()
+    mixed = terminal("import", FILES / SAMPLES["ubl"][0], "x.json", "--provider", "supplier", "--account", "us").refused()
+    assert "two commands" in mixed

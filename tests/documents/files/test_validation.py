@@ -1,0 +1,141 @@
+"""`faktura validate`: real files hold, and what is broken in them is found by the rule that it breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+from tests.cli.terminal import Terminal
+from tests.conftest import SHARED
+
+from faktura.documents import official_rules, validation
+from faktura.documents.validation import Verdict, validate
+
+FILES = SHARED / "data" / "einvoice"
+STANDARD = FILES / "xrechnung-testsuite/business-cases/standard"
+UBL, CII = STANDARD / "01.01a-INVOICE_ubl.xml", STANDARD / "01.01a-INVOICE_uncefact.xml"
+HYBRID = FILES / "facturx-pdf/EN16931_Betriebskostenabrechnung.pdf"
+
+pytestmark = [pytest.mark.shared, pytest.mark.only("sqlite")]
+
+
+def broken(file: Path, name: str, value: str | None, *, parent: str = "*") -> bytes:
+    """The file with its first element of a name, below one of another, gone or saying something else."""
+    tree = etree.fromstring(file.read_bytes())
+    found = tree.xpath(f"(//*[local-name()='{parent}' or '{parent}'='*']/*[local-name()='{name}'])[1]")[0]
+    if value is None:
+        found.getparent().remove(found)
+    else:
+        found.text = value
+    body: bytes = etree.tostring(tree, encoding="utf-8", xml_declaration=True)
+    return body
+
+
+def rules(verdict: Verdict) -> set[str]:
+    """Of all errors."""
+    return {item.rule for item in verdict.findings if item.is_error}
+
+
+@pytest.mark.parametrize("file", [UBL, CII, HYBRID], ids=["ubl", "cii", "pdf"])
+def test_real_files_hold(file: Path) -> None:
+    """No error, all checks made; and twice the same verdict."""
+    verdict = validate(file.read_bytes())
+    assert verdict.is_valid, verdict.findings
+    assert {"reading", "arithmetic", "XSD", "EN 16931"} <= set(verdict.done)
+    assert verdict.not_done == ()
+    assert all(item.rule == "VAT-ID" for item in verdict.findings if item.check == "arithmetic")  # the samples have made-up numbers
+    assert validate(file.read_bytes()) == verdict
+    assert ("XRechnung" in verdict.done) is (file is not HYBRID)
+    assert ("Factur-X EN16931" in verdict.done) is (file is HYBRID)
+
+
+BROKEN: dict[str, tuple[Path, dict[str, Any], str]] = {
+    "no number": (UBL, {"name": "ID", "value": None, "parent": "Invoice"}, "BR-02"),
+    "a currency that is none": (UBL, {"name": "DocumentCurrencyCode", "value": "EUX"}, "BR-CL-04"),
+    "a total that does not follow": (UBL, {"name": "TaxInclusiveAmount", "value": "1.00"}, "BR-CO-15"),
+    "no buyer reference": (UBL, {"name": "BuyerReference", "value": None}, "BR-DE-15"),
+    "no seller name": (UBL, {"name": "RegistrationName", "value": None}, "BR-06"),
+    "a type that is none": (CII, {"name": "TypeCode", "value": "1", "parent": "ExchangedDocument"}, "BR-CL-01"),
+    "a sum of lines that does not follow": (
+        CII,
+        {"name": "LineTotalAmount", "value": "1.00", "parent": "SpecifiedTradeSettlementHeaderMonetarySummation"},
+        "BR-CO-10",
+    ),
+    "no contact": (CII, {"name": "DefinedTradeContact", "value": None, "parent": "SellerTradeParty"}, "BR-DE-2"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN.values(), ids=BROKEN)
+def test_the_broken_rule_is_named(case: tuple[Path, dict[str, Any], str]) -> None:
+    """With its id, its check, and the line where it is known."""
+    file, change, rule = case
+    verdict = validate(broken(file, **change))
+    assert not verdict.is_valid
+    assert rule in rules(verdict), verdict.findings
+    assert any(item.line for item in verdict.findings if item.rule == rule) or any(item.path for item in verdict.findings if item.rule == rule)
+
+
+def test_what_the_schema_forbids() -> None:
+    """An element that is none of the syntax is an error of the schema, with its line."""
+    body = UBL.read_bytes().replace(b"</cbc:DocumentCurrencyCode>", b"</cbc:DocumentCurrencyCode><cbc:Nonsense>1</cbc:Nonsense>", 1)
+    found = [item for item in validate(body).findings if item.check == "XSD"]
+    assert found
+    assert all(item.line for item in found)
+
+
+def test_vat_that_is_off_by_a_cent_is_found() -> None:
+    """The official rules take it; our own arithmetic does not."""
+    tree = etree.fromstring(CII.read_bytes())
+    (group,) = tree.xpath("//*[local-name()='ApplicableHeaderTradeSettlement']/*[local-name()='ApplicableTradeTax']")
+    names = {
+        "group": group.xpath("*[local-name()='CalculatedAmount']"),
+        "total": tree.xpath("//*[local-name()='TaxTotalAmount']"),
+        "grand": tree.xpath("//*[local-name()='GrandTotalAmount']"),
+        "due": tree.xpath("//*[local-name()='DuePayableAmount']"),
+    }
+    for (element,) in names.values():
+        element.text = f"{float(element.text) + 0.01:.2f}"
+    verdict = validate(etree.tostring(tree))
+    assert not verdict.is_valid
+    assert {item.check for item in verdict.findings if item.is_error} == {"arithmetic"}, verdict.findings
+
+
+def test_without_the_extra_it_says_what_was_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own checks are made; the others are named with what they need."""
+    for name in ("rules_folder", "schema_folder"):
+        monkeypatch.setattr(validation, name, lambda: None)
+    verdict = validate(UBL.read_bytes())
+    assert verdict.is_valid
+    assert verdict.done == ("reading", "arithmetic", "required terms")
+    assert [reason.partition(":")[0] for reason in verdict.not_done] == ["XSD", "EN 16931", "XRechnung"]
+    assert all("faktura[validate]" in reason for reason in verdict.not_done)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    """0 where all hold, 3 where one does not, 1 where one is no e-invoice; JSON has all of the verdict."""
+    terminal = Terminal(tmp_path / "nowhere.db")
+    bad = tmp_path / "bad.xml"
+    bad.write_bytes(broken(UBL, "BuyerReference", None))
+    none = tmp_path / "none.xml"
+    none.write_bytes(b"<a/>")
+    assert terminal("validate", UBL, HYBRID).code == 0
+    said = terminal("validate", UBL, bad, "--json")
+    assert said.code == 3
+    good, refused = said.lines()
+    assert (good["is_valid"], refused["is_valid"]) == (True, False)
+    found = next(item for item in refused["findings"] if item["rule"] == "BR-DE-15")
+    assert (found["severity"], found["terms"]) == ("error", ["BT-10"])
+    assert found["path"] == "buyer_reference"
+    shown = terminal("validate", bad)
+    assert "[BR-DE-15]" in shown.out
+    assert terminal("validate", none, UBL).code == 1
+    assert terminal("validate", tmp_path / "absent.xml").code == 1
+
+
+def test_a_level_below_the_standard() -> None:
+    """BT-24 names the rules: those of Factur-X MINIMUM and BASIC WL ask for less than EN 16931."""
+    minimum = "urn:factur-x.eu:1p0:minimum"
+    assert official_rules.level_of(minimum, is_hybrid=True) == "MINIMUM"
+    assert list(official_rules.rule_sets("CrossIndustryInvoice", minimum, "MINIMUM")) == ["Factur-X MINIMUM"]

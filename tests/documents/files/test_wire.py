@@ -1,0 +1,181 @@
+"""Documents as files over the wire: for those who manage, and for customers."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from lxml import etree
+from tests.conftest import open_ledger, serving
+from tests.database import execute
+from tests.documents.files.conftest import Office, furnish
+from tests.management.site import Api, Reply, Wire
+
+from faktura.documents.incoming import parse_xml, xml_of
+from faktura.domain.document_file import Form
+from faktura.ledger.accounts import set_provider
+from faktura.ledger.verification import verify
+
+FORMS = [form.value for form in Form]
+XML = [form.value for form in Form if not form.is_pdf]
+
+
+def ask(office: Office, name: str, form: str, *, by: str = "customer", method: str = "GET", query: str = "", **headers: str) -> Reply:
+    """A file of a document, for a customer or a manager."""
+    document, api = office.documents[name], getattr(office, by)
+    base = f"/manage/v1/invoices/{document.id}" if by == "manager" else f"/documents/v1/invoices/{document.wire_id}"
+    assert isinstance(api, Api)
+    return api.send(method, f"{base}.{form}{query}", headers=[(key.replace("_", "-"), value) for key, value in headers.items()])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_both_are_handed_the_same(office: Office, form: str) -> None:
+    """A file is the same bytes for manager and customer, again and again, with its type, name and digest as tag."""
+    first, second = ask(office, "invoice", form, by="manager"), ask(office, "invoice", form)
+    assert (first.status, second.status) == (200, 200), (first.body[:500], second.body[:500])
+    assert first.body == second.body == ask(office, "invoice", form).body
+    for reply in (first, second):
+        assert (reply.header("content-type") or "").partition(";")[0] == Form(form).media_type
+        assert reply.header("content-disposition") == f'attachment; filename="{office.documents["invoice"].number}.{form}"'
+        assert reply.header("etag") == f'"{hashlib.sha256(reply.body).hexdigest()}"'
+    assert first.body.startswith(b"%PDF-" if Form(form).is_pdf else b"<?xml")
+
+
+@pytest.mark.parametrize("by", ["manager", "customer"])
+@pytest.mark.parametrize("form", FORMS)
+def test_who_has_it_is_told_so(office: Office, form: str, by: str) -> None:
+    """With its tag a file is 304 and empty; HEAD is GET without a body."""
+    first = ask(office, "invoice", form, by=by)
+    tag = first.header("etag") or ""
+    again = ask(office, "invoice", form, by=by, If_None_Match=tag)
+    assert (again.status, again.body, again.header("etag")) == (304, b"", tag)
+    assert ask(office, "invoice", form, by=by, If_None_Match='"other"').status == 200
+    if by == "customer":
+        head = ask(office, "invoice", form, by=by, method="HEAD")
+        assert (head.status, head.body, head.header("content-length"), head.header("etag")) == (200, b"", str(len(first.body)), tag)
+
+
+def test_the_hybrid_carries_an_e_invoice(office: Office) -> None:
+    """What is taken out of the hybrid PDF is the invoice, as its CII has it."""
+    document = office.documents["invoice"]
+    inside = parse_xml(xml_of(ask(office, "invoice", "facturx.pdf").body)).document
+    assert (inside.number, inside.issue_date) == (document.number, document.issue_date)
+    assert inside.totals == parse_xml(ask(office, "invoice", "cii.xml").body).document.totals
+
+
+@pytest.mark.parametrize("by", ["manager", "customer"])
+def test_languages(office: Office, by: str) -> None:
+    """The query decides, then Accept-Language, then the seller's country; another language is refused."""
+    bodies = {language: ask(office, "invoice", "pdf", by=by, query=f"?language={language}").body for language in ("bg", "de", "en")}
+    assert len(set(bodies.values())) == 3
+    assert ask(office, "invoice", "pdf", by=by).body == bodies["bg"]
+    assert ask(office, "invoice", "pdf", by=by, Accept_Language="fr, de-AT;q=0.9, en;q=0.8").body == bodies["de"]
+    assert ask(office, "invoice", "pdf", by=by, Accept_Language="fr", query="?language=en").body == bodies["en"]
+    assert ask(office, "invoice", "pdf", by=by, query="?language=xx").status == (400 if by == "manager" else 422)
+
+
+def test_what_lacks_terms_is_refused_with_all_of_them(office: Office) -> None:
+    """A manager is told each fault with its rule; a customer the same in the provider's own shape; nothing is written down."""
+    before = execute(office.path, "SELECT COUNT(*) AS files FROM document_file")
+    for form in XML:
+        for name in ("recorded", "pro-forma"):
+            refused = ask(office, name, form, by="manager")
+            assert refused.status == 409, refused.body
+            faults = refused.problem()["faults"]
+            assert faults
+            assert all(item["rule"] and item["message"] for item in faults)
+            own = ask(office, name, form)
+            assert own.status == 422
+            assert sum(len(messages) for messages in own.json()["errors"].values()) == len(faults)
+    assert execute(office.path, "SELECT COUNT(*) AS files FROM document_file") == before
+    assert len(ask(office, "recorded", "ubl.xml", by="manager").problem()["faults"]) > 2
+    lacking = {item["path"] for item in ask(office, "incomplete", "xrechnung.xml", by="manager").problem()["faults"]}
+    assert {"buyer_reference"} <= lacking or any("buyer_reference" in path for path in lacking), lacking
+
+
+def test_a_pro_forma_has_a_pdf(office: Office) -> None:
+    """And no e-invoice."""
+    assert ask(office, "pro-forma", "pdf").status == 200
+    assert ask(office, "pro-forma", "facturx.pdf").status == 422
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_anothers_is_as_none(office: Office, form: str) -> None:
+    """What is another account's, or not there, is the same answer to the byte; and to a stranger everything is one 401."""
+    missing = office.customer.send("GET", f"/documents/v1/invoices/999999.{form}")
+    assert missing.status == 404
+    assert ask(office, "other", form).lasting() == missing.lasting()
+    refused = [office.stranger.send("GET", f"/documents/v1/invoices/{number}.{form}") for number in (office.documents["invoice"].wire_id, 999999)]
+    assert refused[0].lasting() == refused[1].lasting() == office.stranger.send("GET", "/v1/invoices").lasting()
+    assert refused[0].status == 401
+
+
+def test_only_what_is_routed_is_answered(office: Office) -> None:
+    """Other endings, ids that are none, other methods: as the provider's API refuses them."""
+    wire_id = office.documents["invoice"].wire_id
+    for path in (
+        f"{wire_id}",
+        f"{wire_id}.exe",
+        f"0{wire_id}.pdf",
+        f"{wire_id}.pdf/",
+        f"{wire_id}.PDF",
+        "-1.pdf",
+        f"{'9' * 30}.pdf",
+        "x.pdf",
+        f"{wire_id}/.pdf",
+    ):
+        assert office.customer.send("GET", f"/documents/v1/invoices/{path}").status == 404, path
+    assert office.customer.send("POST", f"/documents/v1/invoices/{wire_id}.pdf").status == 405
+    assert office.manager.send("GET", f"/manage/v1/invoices/{office.documents['invoice'].id}.exe").status == 404
+
+
+def test_a_name_that_is_no_file_name(office: Office) -> None:
+    """A number with letters and signs that folders and headers do not take is told both ways (RFC 6266)."""
+    reply = ask(office, "recorded", "pdf", by="manager")
+    if reply.status == 200:
+        assert reply.header("content-disposition") == "attachment; filename=\"A-7.pdf\"; filename*=UTF-8''%C3%84-7.pdf"
+
+
+def test_the_limit_counts_files(engine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Files count in the account's window, and beyond it are refused as anything else is."""
+    path = tmp_path_factory.mktemp("limited") / "ledger.db"
+    with open_ledger(path) as ledger:
+        documents = furnish(ledger)
+        set_provider(ledger.books, name="vpsbg", change=lambda provider: replace(provider, rate_limit=2))
+        token = ledger.token("vpsbg", "a")
+    with serving(path, FAKTURA_ACCESS_LOG="off") as served:
+        api = Api(Wire(served.host), token)
+        replies = [api.send("GET", f"/documents/v1/invoices/{documents['invoice'].wire_id}.ubl.xml") for _ in range(3)]
+        assert [reply.status for reply in replies] == [200, 200, 429]
+        assert [reply.header("x-ratelimit-remaining") for reply in replies] == ["1", "0", "0"]
+        api.wire.close()
+
+
+def test_many_at_once_are_handed_one_file(engine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """However many ask for a file that nobody had: all get the same bytes, and the ledger has one row of it, and is whole."""
+    path = tmp_path_factory.mktemp("many") / "ledger.db"
+    with open_ledger(path) as ledger:
+        documents = furnish(ledger)
+        token = ledger.token("vpsbg", "a")
+    with serving(path, FAKTURA_ACCESS_LOG="off", FAKTURA_WORKERS="2") as served:
+        api = Api(Wire(served.host), token)
+        with ThreadPoolExecutor(8) as threads:
+            replies = list(threads.map(lambda _: api.send("GET", f"/documents/v1/invoices/{documents['invoice'].wire_id}.ubl.xml"), range(24)))
+        api.wire.close()
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.body for reply in replies}) == 1
+    etree.fromstring(replies[0].body)
+    assert len(execute(path, "SELECT 1 AS row FROM document_file WHERE form = 'ubl.xml'")) == 1
+    with open_ledger(path) as ledger:
+        assert list(verify(ledger.books)) == []
+
+
+def test_the_ledger_tells_of_all_that_was_handed_out(office: Office) -> None:
+    """The digests of whatever was served are in the ledger, and it is whole."""
+    served = {hashlib.sha256(ask(office, "invoice", form).body).digest() for form in FORMS}
+    kept = {bytes(row["sha256"]) for row in execute(office.path, "SELECT sha256 FROM document_file")}
+    assert served <= kept
+    with open_ledger(office.path) as ledger:
+        assert list(verify(ledger.books)) == []
