@@ -167,6 +167,7 @@ RECIPES: dict[str, Recipe] = {
     "getInvoiceUbl": lambda api: _handed_out(api, "ubl.xml"),
     "getInvoiceCii": lambda api: _handed_out(api, "cii.xml"),
     "getInvoiceXrechnung": lambda api: _handed_out(api, "xrechnung.xml"),
+    "getInvoicePeppol": lambda api: _handed_out(api, "peppol.xml"),
     "invoiceProForma": lambda api: Ask(path={"invoice_id": invoice_of(api, type_code=325, order_ids=[next(_count)])}, body={}),
     "creditInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}, body={"note": unique("credited")}),
     "allocateCreditNote": lambda api: Ask(path={"invoice_id": credit_note_of(api)}, body=_share(api)),

@@ -28,6 +28,7 @@ class As(StrEnum):
     UBL = "ubl"
     CII = "cii"
     XRECHNUNG = "xrechnung"
+    PEPPOL = "peppol"
     FACTURX = "facturx"
 
     @property
@@ -36,7 +37,7 @@ class As(StrEnum):
         return Form[self.name]
 
 
-AsForm = Annotated[As, typer.Option("--as", help="pdf, ubl or cii (EN 16931), xrechnung, or facturx (a PDF with the e-invoice in it).")]
+AsForm = Annotated[As, typer.Option("--as", help="pdf, ubl or cii (EN 16931), xrechnung, peppol, or facturx (a PDF with the e-invoice in it).")]
 InLanguage = Annotated[str | None, typer.Option("--language", help="Of a PDF: bg, de or en; default: that of the seller's country.")]
 
 

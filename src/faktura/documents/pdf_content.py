@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
+LINES_MAX = 5000
+"""Of a PDF: some 150 pages, a gigabyte and six seconds while they are set."""
 _UNBROKEN = 10_000
 _KEPT_TEXT_LINES_MAX = 35
 _PRICE_DECIMALS = 4
@@ -90,6 +93,8 @@ def lacking(invoice: Invoice) -> list[Fault]:
         ("BR-CO-18", "vat_breakdown"): invoice.vat_breakdown or None,
     }
     faults = [fault(rule, path, "is not known of this document") for (rule, path), value in needed.items() if value is None]
+    if len(invoice.lines or ()) > LINES_MAX:
+        faults.append(fault("size", "lines", f"are more than {LINES_MAX}: too many for pages; the e-invoice has them all"))
     for index, line in enumerate(invoice.lines or ()):
         if line.vat is None:
             faults.append(fault("BR-CO-04", f"lines[{index}].vat_rate", "is not known of this document"))
@@ -150,8 +155,9 @@ def _party(party: Party, write: Writing) -> dict[str, Any]:
 def _facts(invoice: Invoice, write: Writing) -> list[list[str]]:
     say, form = write.say, write.form
     facts = [[say["issue_date"], form.day(invoice.issue_date)]]
-    if invoice.tax_point_date:
-        facts.append([say["tax_point"], form.day(invoice.tax_point_date)])
+    supplied = _supplied_on(invoice)
+    if supplied:
+        facts.append([say["tax_point"], form.day(supplied)])
     if invoice.period and _is_said(invoice.period):
         facts.append([say["period"], form.period(invoice.period)])
     if invoice.due_date:
@@ -165,6 +171,15 @@ def _facts(invoice: Invoice, write: Writing) -> list[list[str]]:
     if invoice.order_ids:
         facts.append([say["order"], ", ".join(map(str, invoice.order_ids))])
     return facts
+
+
+def _supplied_on(invoice: Invoice) -> date | None:
+    """The day of supply, which the law wants said: that of the e-invoice (BT-72), so the day of issue where neither a tax point nor periods say another."""
+    if invoice.tax_point_date or invoice.type_code not in {TypeCode.INVOICE, TypeCode.DEBIT_NOTE}:
+        return invoice.tax_point_date
+    periods = [line.period for line in invoice.lines or ()]
+    has_period = (invoice.period and _is_said(invoice.period)) or (periods and all(period and _is_said(period) for period in periods))
+    return None if has_period else invoice.issue_date
 
 
 def _is_said(period: Period) -> bool:

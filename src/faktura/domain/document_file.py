@@ -16,6 +16,8 @@ class Form(StrEnum):
     """UN/CEFACT Cross Industry Invoice D16B by EN 16931."""
     XRECHNUNG = "xrechnung.xml"
     """UBL by XRechnung 3.0."""
+    PEPPOL = "peppol.xml"
+    """UBL by Peppol BIS Billing 3."""
     FACTURX = "facturx.pdf"
     """PDF/A-3 with CII by Factur-X (ZUGFeRD) in it."""
 

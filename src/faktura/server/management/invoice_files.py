@@ -75,6 +75,16 @@ class InvoiceFiles(Controller):
         """XRechnung 3.0 in UBL."""
         return await _answer(call, invoice_id, Form.XRECHNUNG)
 
+    @get(
+        "/{invoice_id:int}/.peppol.xml",
+        opt={"scope": "invoices:read", "file": Form.PEPPOL},
+        operation_id="getInvoicePeppol",
+        summary="A document for Peppol",
+    )
+    async def get_peppol(self, call: NamedDependency[Call], invoice_id: FromPath[int]) -> Response[bytes]:
+        """Peppol BIS Billing 3 in UBL. Sending it is an access point's business."""
+        return await _answer(call, invoice_id, Form.PEPPOL)
+
 
 async def _answer(call: Call, invoice_id: int, form: Form, language: str | None = None) -> Response[bytes]:
     if language is not None and language not in LANGUAGES:
