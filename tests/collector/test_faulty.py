@@ -48,7 +48,7 @@ class SmallPages(Checkdomain):
     limit_max = 10
 
 
-DIALECTS: dict[str, tuple[WireDialect, int]] = {"vpsbg": (Vpsbg(), 70), "checkdomain": (SmallPages(), 34)}
+DIALECTS: dict[str, tuple[WireDialect, int]] = {"vpsbg": (Vpsbg(), 65), "checkdomain": (SmallPages(), 23)}
 
 
 @dataclass

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from faktura import __version__
 from faktura.bootstrap.books import open_books
+from faktura.bootstrap.worker_process import begin_worker
 from faktura.config import Settings
 from faktura.documents.handing_out import LackingError, default_language, file_name, hand_out_as, stored_form
 from faktura.domain.document_file import DocumentFile, Form, is_made_again
@@ -88,7 +89,7 @@ def render_all(
                 label=f"{head.provider} {head.invoice.number} (id {head.invoice.id})",
                 form=form,
                 language=language,
-                path=folder / head.provider / file_name(f"{head.invoice.number}_{head.invoice.id}", form),
+                path=folder / head.provider / file_name(head.invoice.number, form, invoice_id=head.invoice.id),
             )
             for head in found
         )
@@ -111,6 +112,8 @@ def _spread(jobs: Iterable[Job], settings: Settings, count: int) -> Iterator[Don
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise FakturaError("a process that made files was ended from outside; run it again, what is there is kept") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -121,7 +124,7 @@ _ledgers: list[Books] = []
 
 
 def _begin(settings: Settings) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process hears it, and ends it
+    begin_worker()
     _ledgers.append(_opened.enter_context(open_books(settings)))
     Finalize(None, _opened.close, exitpriority=10)  # when the process ends as it should
 
@@ -148,8 +151,12 @@ def do_job(books: Books, job: Job) -> Done:
 
 def write_whole(path: Path, file: DocumentFile) -> None:
     """Put a file where it belongs: it has its name when it is whole, and replaces what had it. FakturaError where it cannot be written."""
+    path = path.resolve()  # a link stays one
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe takes bytes, and is not replaced
+            path.write_bytes(file.body or b"")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             aside.write_bytes(file.body or b"")

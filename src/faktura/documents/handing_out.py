@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from urllib.parse import quote
 
 from faktura.documents.pdf_look import Look
 from faktura.domain.document_file import FACTURX_XML, DocumentFile, Form
-from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, fault
+from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, SettingError, fault
 from faktura.domain.invoice import Invoice, TypeCode
 from faktura.domain.provider import Provider
+from faktura.domain.recorded import SourceKind
 from faktura.ledger.handing_out import hand_out
 from faktura.ledger.ports import Books
 
@@ -45,6 +47,10 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
         if invoice is None or account is None:
             raise NotFoundError
         provider = tx.providers.get(account.provider_id)
+        has_original = any(source.kind is SourceKind.DOCUMENT for source in tx.sources.known(account_id, invoice_id))
+    if has_original and form is not Form.PDF:
+        message = "came as an e-invoice of its seller's, which is kept as it is: nobody else may write another with other terms"
+        raise LackingError([fault("original", "document", message)])
     if not form.is_pdf:
         return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=form.value, make=lambda: make_xml(invoice, form, is_test=provider.is_test))
     spoken = language or default_language(invoice)
@@ -123,8 +129,15 @@ def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: by
     """The document as people read it; LackingError where it has not what a page shows."""
     from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter
 
+    look = look_of(provider)
     try:
-        return render_pdf(invoice, language=language, look=look_of(provider), facturx=facturx, is_test=provider.is_test)
+        try:
+            return render_pdf(invoice, language=language, look=look, facturx=facturx, is_test=provider.is_test)
+        except SettingError:
+            if look.logo is None:
+                raise
+            # A logo that looked good and cannot be drawn: its customers have their documents all the same.
+            return render_pdf(invoice, language=language, look=replace(look, logo=None), facturx=facturx, is_test=provider.is_test)
     except InvalidDocumentError as error:
         raise LackingError(error.faults) from error
 
@@ -152,11 +165,11 @@ def accepted_language(header: str) -> str | None:
     return best if best is not None and liked[best] else None
 
 
-def file_name(number: str, form: Form) -> str:
-    """A name that is safe in a folder and a header, made of the document's number: ASCII, without a path."""
+def file_name(number: str, form: Form, *, invoice_id: int | None = None) -> str:
+    """A name that is safe in a folder and a header, made of the document's number, and of its id where that shall tell it from others: ASCII, without a path."""
     plain = unicodedata.normalize("NFKD", number).encode("ascii", "ignore").decode()
     stem = _UNSAFE.sub("-", plain).strip("-.")[:_FILENAME_LENGTH_MAX] or "document"
-    return f"{stem}.{form.value}"
+    return f"{stem}{'' if invoice_id is None else f'_{invoice_id}'}.{form.value}"
 
 
 def disposition(number: str, form: Form) -> str:

@@ -13,7 +13,7 @@ from faktura.documents.pdf_look import Look, logo_format
 from faktura.documents.pdf_payment import payment_block
 from faktura.documents.pdf_texts import CATEGORIES, title, unit, words
 from faktura.domain.errors import Fault, InvalidDocumentError, fault
-from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Period, TypeCode
+from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
@@ -52,7 +52,8 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
     assert invoice.buyer is not None  # noqa: S101
     marks = _reference_marks(invoice.vat_breakdown)
     write = Writing(language, words(language), formats(language), invoice.currency, invoice.price_basis is PriceBasis.GROSS, marks)
-    payment, code = ([], "") if is_test else payment_block(invoice, write.say, write.form)  # nobody shall pay a test
+    is_payable = not is_test and invoice.origin is Origin.ISSUED  # nobody shall pay a test, and what is due of others' documents only they know
+    payment, code = payment_block(invoice, write.say, write.form) if is_payable else ([], "")
     page: dict[str, Any] = {
         "lang": language,
         "say": write.say,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
+import psutil
 import pypdf
 import pytest
 from tests.documents.pdf.samples import BULGARIAN, document, long
 
-from faktura.documents.handing_out import LackingError, make_xml
+from faktura.bootstrap.rendering import write_whole
+from faktura.documents.handing_out import LackingError, file_name, make_xml
 from faktura.documents.pdf import render_pdf
 from faktura.documents.pdf_content import LINES_MAX
 from faktura.documents.xml_invoice import parse
-from faktura.domain.document_file import Form
+from faktura.domain.document_file import DocumentFile, Form
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.invoice import Invoice
 from faktura.domain.party import Party
@@ -95,3 +100,33 @@ def test_a_document_too_long_for_pages_is_refused() -> None:
     many = replace(invoice, lines=tuple(replace(line, quantity=Decimal(1)) for _ in range(LINES_MAX + 1)))
     with pytest.raises(InvalidDocumentError, match=f"more than {LINES_MAX}"):
         render_pdf(many)
+
+
+def test_long_numbers_keep_their_ids() -> None:
+    """Two documents whose numbers begin alike have two files."""
+    assert file_name("N" * 120 + "-1", Form.PDF, invoice_id=7) != file_name("N" * 120 + "-2", Form.PDF, invoice_id=8)
+
+
+def test_a_link_and_a_device_stay_what_they_are(tmp_path: Path) -> None:
+    """What stands behind a link is replaced, and not the link; a pipe takes the bytes."""
+    file = DocumentFile(file_id=1, account_id=1, invoice_id=1, form="ubl.xml", sha256=b"", release="0", recorded_at_us=0, body=b"<Invoice/>")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write_whole(tmp_path / "link", file)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"<Invoice/>"
+    write_whole(Path("/dev/null"), file)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_worker_ends_with_its_command(tmp_path: Path) -> None:
+    """A command that is killed leaves no process behind that keeps the ledger open."""
+    script = "import time, os\nfrom concurrent.futures import ProcessPoolExecutor as P\nfrom multiprocessing import get_context as g\n"
+    script += "from faktura.bootstrap.worker_process import begin_worker as b\n"
+    script += "if __name__ == '__main__':\n    pool = P(1, mp_context=g('spawn'), initializer=b)\n    print(pool.submit(os.getpid).result(), flush=True)\n    time.sleep(60)\n"
+    path = tmp_path / "command.py"
+    path.write_text(script, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        worker = psutil.Process(int(command.stdout.readline()))
+        command.kill()
+        assert not psutil.wait_procs([worker], timeout=20)[1]
