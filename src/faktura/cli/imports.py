@@ -13,7 +13,7 @@ import typer
 from faktura.bootstrap.document_imports import SUFFIXES, import_documents
 from faktura.bootstrap.imports import Fault, Notice, Report, import_answers, import_line_items
 from faktura.cli.moving_in import move_in_files
-from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, print_json, progress
+from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, harmless, print_json, progress
 from faktura.config import read_settings
 from faktura.documents.line_items import Layout, online_retail_layout, with_account
 from faktura.domain.errors import SettingError
@@ -178,7 +178,7 @@ class _teller:  # noqa: N801 - used as a function
             differences = [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in event.differences]
             print_json({"id": event.invoice_id, "number": event.number, "outcome": event.outcome.value, "differences": differences})
         elif event.outcome is Outcome.CONFLICT:
-            print(f"faktura: conflict in {event.number} (id {event.invoice_id}): {'; '.join(map(str, event.differences))}", file=sys.stderr)
+            print(harmless(f"faktura: conflict in {event.number} (id {event.invoice_id}): {'; '.join(map(str, event.differences))}"), file=sys.stderr)
 
 
 def _summarize(report: Report, *, as_json: bool) -> None:
