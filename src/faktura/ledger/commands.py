@@ -151,9 +151,12 @@ def late_faults(books: Books, locked_through: date | None, provider: Provider, p
 
 
 def profile_faults(books: Books, provider: Provider, prepared: Prepared, issue_date: date) -> list[Fault]:
-    """What the provider's e-invoice profile asks for and the document lacks: found before a number is taken. Nothing of a pro-forma, which is no invoice."""
+    """What the provider's e-invoice profile asks for and the document lacks: found before a number is taken.
+
+    Nothing of a pro-forma, which is no invoice; nor of a credit note, whose parties are those of the invoice that it corrects: the law wants the correction.
+    """
     profile, draft = provider.e_invoice_profile, prepared.draft
-    if profile is None or draft.type_code is TypeCode.PRO_FORMA:
+    if profile is None or draft.type_code in {TypeCode.PRO_FORMA, TypeCode.CREDIT_NOTE}:
         return []
     account = Account(id=0, provider_id=provider.id, reference="", buyer=draft.buyer, first_ordinal=0, last_ordinal=0, revision=0)
     series = Series(provider_id=provider.id, name="", type_codes=(draft.type_code,), method=NumberMethod.COUNTER, template="{seq}")

@@ -44,6 +44,14 @@ def test_what_the_profile_lacks_takes_no_number(ledger: Ledger, account: Any) ->
     issue(ledger.books, account_id=account.id, draft=draft(Party(name="B", country="BG"), type_code=325, order_ids=[1]))
 
 
+def test_a_correction_is_issued_whatever_its_invoice_lacked(ledger: Ledger, account: Any) -> None:
+    """An invoice of before the profile was asked for can be credited: the law wants that, and the buyer is the invoice's own."""
+    set_provider(ledger.books, name="vpsbg", change=lambda provider: replace(provider, e_invoice_profile=None))
+    invoice = issue(ledger.books, account_id=account.id, draft=draft(replace(RECEIVER, buyer_reference=None, electronic_address=None)))
+    set_provider(ledger.books, name="vpsbg", change=lambda provider: replace(provider, e_invoice_profile="xrechnung"))
+    assert credit(ledger.books, account_id=account.id, invoice_id=invoice.id).type_code == 381
+
+
 def test_billing_runs_ask_for_it_too(ledger: Ledger, account: Any) -> None:
     """An item that lacks terms is refused, in the check and in the run; the others are issued."""
     lines = [{"name": "VPS", "unit_price": "1"}]
