@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faktura.bootstrap.imports import FILE_BYTES_MAX, Advance, Report, file_fault
 from faktura.documents.incoming import read_document
-from faktura.domain.errors import InputError, InvalidDocumentError
+from faktura.domain.errors import InputError, InvalidDocumentError, SettingError
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard
 from faktura.ledger.accounts import find_account, find_provider
@@ -41,6 +41,9 @@ def _documents(provider: Provider, files: Sequence[Path], report: Report, advanc
             continue
         except (OSError, InputError) as error:
             report.fault(file_fault(path, error))
+            continue
+        except (SettingError, ArithmeticError, ValueError) as error:  # one file's nonsense never stops the others
+            report.fault(f"{path}: its values cannot be kept: {error}")
             continue
         if found.left_out:
             report.notice(f"{path}: kept in the original only: {', '.join(found.left_out)}")

@@ -27,7 +27,7 @@ BT-23 BT-24 BT-81 BT-83 BT-126
 )
 """Terms that the ledger keeps; the last row is how the document is written and paid, which says nothing of what it is."""
 
-_ROUNDED = Context(prec=60, rounding=ROUND_HALF_UP)
+_ROUNDED = Context(prec=200, rounding=ROUND_HALF_UP)
 
 
 class HeardInvoice(NamedTuple):
