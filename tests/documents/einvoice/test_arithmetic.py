@@ -96,7 +96,9 @@ def test_vat_that_no_total_has() -> None:
     group = replace(GROUP, taxable_amount=Decimal(100), tax_amount=Decimal(20), rate=Decimal(20))
     totals = replace(GOOD.totals, **dict.fromkeys(("line_total", "total_without_vat", "total_with_vat", "payable"), Decimal(100)), vat_total=None)  # type: ignore[arg-type]
     totals = replace(totals, allowance_total=None, charge_total=None)
-    line = replace(LINE, net_amount=Decimal(100), quantity=Decimal(1), price=replace(LINE.price, net=Decimal(100)) if LINE.price else None, vat_rate=Decimal(20))
+    line = replace(
+        LINE, net_amount=Decimal(100), quantity=Decimal(1), price=replace(LINE.price, net=Decimal(100)) if LINE.price else None, vat_rate=Decimal(20)
+    )
     line = replace(line, allowances=(), charges=())
     found = of(replace(GOOD, allowances=(), charges=(), lines=(line,), vat_breakdown=(group,), totals=totals))
     assert found == {("BR-CO-14", "vat_total")}
