@@ -15,7 +15,7 @@ from tests.domain.sample import ALLOWANCE, CHARGE, DRAFT
 from faktura.documents import xml_invoice
 from faktura.documents.arithmetic import arithmetic_faults
 from faktura.documents.e_invoice import to_e_invoice
-from faktura.documents.en16931 import EInvoice, Profile, Syntax
+from faktura.documents.en16931 import EInvoice, Note, Profile, Syntax
 from faktura.documents.requirements import required_faults
 
 CENT = Decimal("0.01")
@@ -94,7 +94,7 @@ def test_a_total_that_is_missing_is_none_of_0(name: str, rule: str) -> None:
 def test_vat_that_no_total_has() -> None:
     """A group's VAT of 20.00 with no total of VAT, and 100.00 as the total with VAT, is wrong."""
     group = replace(GROUP, taxable_amount=Decimal(100), tax_amount=Decimal(20), rate=Decimal(20))
-    totals = replace(GOOD.totals, **dict.fromkeys(("line_total", "total_without_vat", "total_with_vat", "payable"), Decimal(100)), vat_total=None)  # type: ignore[arg-type]
+    totals = replace(GOOD.totals, **dict.fromkeys(("line_total", "total_without_vat", "total_with_vat", "payable"), Decimal(100)), vat_total=None)
     totals = replace(totals, allowance_total=None, charge_total=None)
     line = replace(
         LINE, net_amount=Decimal(100), quantity=Decimal(1), price=replace(LINE.price, net=Decimal(100)) if LINE.price else None, vat_rate=Decimal(20)
@@ -134,3 +134,27 @@ def test_values_at_the_edge_are_judged() -> None:
     price = replace(LINE.price, net=huge, base_quantity=Decimal("1E-30")) if LINE.price else None
     assert ("PEPPOL-EN16931-R120", "lines[0].net_amount") in of(replace(GOOD, lines=(replace(LINE, quantity=huge, price=price),)))
     assert of(replace(GOOD, vat_breakdown=(replace(GROUP, taxable_amount=huge, tax_amount=huge, rate=huge),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("#VPS#x", True),
+        ("Ticket #123# done", True),
+        ("#AAI#x", False),
+        ("#AA#x", False),
+        ("#1 of #2", False),
+        ("a#b", False),
+        ("#ab##AAI#", False),
+        ("C#, F# and", True),
+        ("C# and F#", False),
+    ],
+)
+@pytest.mark.parametrize("profile", Profile)
+def test_notes_that_look_like_a_subject(text: str, is_told: bool, profile: Profile) -> None:  # noqa: FBT001 - a case
+    """Three characters between number signs, which UBL reads as a subject, are told as the official rules would, in every profile."""
+    noted = replace(GOOD, notes=(Note(text=text),))
+    assert any((item.rule, item.path) == ("BR-CL-08", "note") for item in required_faults(noted, profile)) is is_told
+    if profile is Profile.XRECHNUNG:
+        errors = complaints(xml_invoice.render(noted, syntax=Syntax.UBL), Syntax.UBL, profile)[0]
+        assert any(said.startswith("BR-CL-08") for said in errors) is is_told
