@@ -14,7 +14,7 @@ from typing import Any
 
 from lxml import etree
 
-from faktura.domain.errors import FAULTS_SHOWN_MAX
+from faktura.domain.errors import FAULTS_SHOWN_MAX, InputError
 
 SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _UBL, _CREDIT, _CII = "Invoice", "CreditNote", "CrossIndustryInvoice"
@@ -101,11 +101,18 @@ def schema_faults(tree: Any, root: str) -> list[Broken]:  # noqa: ANN401 - lxml'
 
 
 def rule_faults(tree: Any, stylesheet: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
-    """What a set of rules finds, with warnings."""
+    """What a set of rules finds, with warnings. InputError where they stop at a value that they cannot compute with."""
+    from saxonche import PySaxonApiError  # noqa: PLC0415 - of the extra
+
     processor, compiled = _stylesheet(stylesheet)
-    node = processor.parse_xml(xml_text=etree.tostring(tree, encoding="unicode"))
-    report = etree.fromstring(compiled.transform_to_string(xdm_node=node).encode(), _parser())
-    found = []
+    try:
+        node = processor.parse_xml(xml_text=etree.tostring(tree, encoding="unicode"))
+        told = compiled.transform_to_string(xdm_node=node)
+    except PySaxonApiError as error:
+        message = f"the rules stop at a value: {' '.join(str(error).split())}"
+        raise InputError(message) from error
+    report = etree.fromstring(told.encode(), _parser())
+    found: list[Broken] = []
     for item in report.iter(f"{SVRL}failed-assert", f"{SVRL}successful-report"):
         text = " ".join("".join(item.itertext()).split())
         named = _ID_IN_TEXT.match(text)

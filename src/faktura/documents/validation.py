@@ -139,9 +139,13 @@ def _run_official(  # noqa: PLR0917 - what was found so far goes along
     for name, stylesheet in rule_sets(root, specification_id, level).items():
         if folder is None or not (folder / stylesheet).is_file():
             not_done.append(f"{name}: {_EXTRA}")
-        else:
-            done.append(name)
+            continue
+        try:
             findings += [_official(name, item, root) for item in rule_faults(tree, stylesheet)]
+            done.append(name)
+        except InputError as error:
+            findings.append(Finding(check=name, rule="RULES", is_error=True, message=str(error)))
+            not_done.append(f"{name}: {error}")
     if "peppol" in (specification_id or ""):
         not_done.append("Peppol BIS: its rules are not part of the extra; the required terms of it are checked")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,22 @@ def test_the_field_is_that_of_the_place(file: Path, party: str) -> None:
     found[0].text = "00123"
     paths = {item.path for item in validate(etree.tostring(tree)).findings if item.rule == "BR-CO-09"}
     assert paths == {f"{party}.vat_id"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<cbc:Percent>[^<]*<", "<cbc:Percent>-100<"),
+        ("<cbc:Percent>[^<]*<", "<cbc:Percent>many<"),
+        ("EUR", "ÄÖÜ"),
+        ('(Amount currencyID="EUR">)[^<]*<', rf"\g<1>{'9' * 30}.{'9' * 30}<"),
+        ('(PriceAmount currencyID="EUR">)[^<]*(</cbc:PriceAmount>)', rf"\g<1>{'9' * 30}\2<cbc:BaseQuantity>0.{'0' * 29}1</cbc:BaseQuantity>"),
+    ],
+    ids=["rate", "no number", "currency", "amounts", "price"],
+)
+def test_values_at_the_edge(old: str, new: str) -> None:
+    """Whatever stands where a number or a code should, the verdict is that the document is not valid."""
+    body = UBL.read_text("utf-8")
+    changed = re.sub(old, new, body)
+    assert changed != body
+    assert not validate(changed.encode()).is_valid
