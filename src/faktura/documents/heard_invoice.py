@@ -150,7 +150,8 @@ def _type_code(reader: _Reader, document: EInvoice) -> TypeCode | None:
         reader.drop("BT-3", f"{code}, kept as the credit note that it is")
     else:
         return None
-    total = document.totals.total_with_vat
+    totals = document.totals
+    total = totals.payable if totals.total_with_vat is None else totals.total_with_vat
     if found is TypeCode.CREDIT_NOTE and total is not None and total < 0:
         message = f"{total} is negative in a credit note (BT-3 {code}), which takes away by being one: it would add to what is owed"
         reader.faults.append(fault("value", "total_with_vat", message))

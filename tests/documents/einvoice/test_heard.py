@@ -42,6 +42,8 @@ def test_credit_notes_of_every_kind_take_away(code: str) -> None:
     assert any(code in said for said in heard.not_kept if said.startswith("BT-3 ")) is (code != "381")
     negative = replace(GOOD, type_code=code, totals=replace(GOOD.totals, total_with_vat=Decimal(-5)))
     assert ("value", "total_with_vat") in refused(negative)
+    unsaid = replace(GOOD, type_code=code, totals=replace(GOOD.totals, total_with_vat=None, payable=Decimal(-5)))
+    assert ("value", "total_with_vat") in refused(unsaid)
 
 
 def test_other_types_stay_unknown() -> None:
