@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faktura.bootstrap.imports import FILE_BYTES_MAX, Advance, Report, file_fault
 from faktura.documents.incoming import read_document
-from faktura.domain.errors import InputError, InvalidDocumentError
+from faktura.domain.errors import FAULTS_SHOWN_MAX, InputError, InvalidDocumentError, SettingError
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard
 from faktura.ledger.accounts import find_account, find_provider
@@ -42,7 +42,14 @@ def _documents(provider: Provider, files: Sequence[Path], report: Report, advanc
         except (OSError, InputError) as error:
             report.fault(file_fault(path, error))
             continue
+        except (SettingError, ArithmeticError, ValueError) as error:  # one file's nonsense never stops the others
+            report.fault(f"{path}: its values cannot be kept: {error}")
+            continue
         if found.left_out:
             report.notice(f"{path}: kept in the original only: {', '.join(found.left_out)}")
+        for doubt in found.doubts[:FAULTS_SHOWN_MAX]:
+            report.notice(f"{path}: does not agree with itself: {doubt}")
+        if len(found.doubts) > FAULTS_SHOWN_MAX:
+            report.notice(f"{path}: and {len(found.doubts) - FAULTS_SHOWN_MAX} more that do not agree")
         yield found.heard
         advance(size)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, harmless, print_json
-from faktura.domain.errors import InputError
+from faktura.domain.errors import InputError, SettingError
 
 if TYPE_CHECKING:
     from faktura.documents.validation import Verdict
@@ -35,11 +35,12 @@ def validate_command(
         for path in files:
             try:
                 verdict = validator.check(path)
-            except InputError as error:
+            except (InputError, SettingError, ArithmeticError, ValueError) as error:
                 code = EXIT_UNREADABLE
-                print(f"faktura: {path}: {harmless(str(error))}", file=sys.stderr)
+                reason = str(error) if isinstance(error, InputError) else f"its values cannot be judged: {error}"
+                print(f"faktura: {path}: {harmless(reason)}", file=sys.stderr)
                 if as_json:
-                    print_json({"file": str(path), "is_valid": None, "unreadable": str(error)})
+                    print_json({"file": str(path), "is_valid": None, "unreadable": reason})
                 continue
             if not verdict.is_valid and not code:
                 code = EXIT_INCOMPLETE

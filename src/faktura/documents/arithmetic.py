@@ -13,19 +13,21 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from stdnum.eu import vat as eu_vat
 
 from faktura.documents.en16931 import Adjustment, EInvoice, Line
-from faktura.domain.countries import unknown_country
-from faktura.domain.errors import Fault, fault
+from faktura.domain.countries import COUNTRIES, unknown_country
+from faktura.domain.errors import Fault, SettingError, fault
 from faktura.domain.money import Currency
 
 Found = Iterator[tuple[str, str, str]]
 """(rule, path, message)."""
 
-_EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
+_EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
+"""Enough for a product of two numbers of an e-invoice, of 60 digits each, divided by a third."""
 _CENT = Decimal("0.01")
 _LINE_SLACK = Decimal("0.02")
 """Of PEPPOL-EN16931-R120: prices that were rounded give amounts that are off by so much."""
 _ZERO = Decimal(0)
 _HALF = Decimal("0.5")
+_VAT_PREFIXES = COUNTRIES | {"EL"}
 _SUMS_OF_VAT = {"S": "BR-S-08", "Z": "BR-Z-08", "E": "BR-E-08", "AE": "BR-AE-08", "K": "BR-IC-08", "G": "BR-G-08", "O": "BR-O-08"}
 
 
@@ -43,15 +45,25 @@ def _off(rule: str, path: str, stated: Decimal | None, computed: Decimal) -> Fou
         yield rule, path, f"{stated} is stated, {computed} follows"
 
 
+def _off_or_missing(rule: str, path: str, stated: Decimal | None, computed: Decimal) -> Found:
+    """Of a total that may be left out where it is 0."""
+    if stated is None and computed != 0:
+        yield rule, path, f"is missing, {computed} follows"
+    yield from _off(rule, path, stated, computed)
+
+
 def _totals(document: EInvoice) -> Found:
     totals = document.totals
-    yield from _off("BR-CO-10", "line_total", totals.line_total, _sum(line.net_amount for line in document.lines))
-    yield from _off("BR-CO-11", "allowance_total", totals.allowance_total, _sum(item.amount for item in document.allowances))
-    yield from _off("BR-CO-12", "charge_total", totals.charge_total, _sum(item.amount for item in document.charges))
+    if document.lines:  # the levels MINIMUM and BASIC WL of Factur-X have none, and MINIMUM has no groups of VAT
+        yield from _off("BR-CO-10", "line_total", totals.line_total, _sum(line.net_amount for line in document.lines))
+    yield from _off_or_missing("BR-CO-11", "allowance_total", totals.allowance_total, _sum(item.amount for item in document.allowances))
+    yield from _off_or_missing("BR-CO-12", "charge_total", totals.charge_total, _sum(item.amount for item in document.charges))
     line_total = totals.line_total if totals.line_total is not None else _sum(line.net_amount for line in document.lines)
-    without_vat = line_total - (totals.allowance_total or _ZERO) + (totals.charge_total or _ZERO)
-    yield from _off("BR-CO-13", "total_without_vat", totals.total_without_vat, without_vat)
-    yield from _off("BR-CO-14", "vat_total", totals.vat_total, _sum(group.tax_amount for group in document.vat_breakdown))
+    if document.lines or totals.line_total is not None:
+        without_vat = line_total - (totals.allowance_total or _ZERO) + (totals.charge_total or _ZERO)
+        yield from _off("BR-CO-13", "total_without_vat", totals.total_without_vat, without_vat)
+    if document.vat_breakdown:
+        yield from _off_or_missing("BR-CO-14", "vat_total", totals.vat_total, _sum(group.tax_amount for group in document.vat_breakdown))
     if totals.total_without_vat is not None:
         yield from _off("BR-CO-15", "total_with_vat", totals.total_with_vat, totals.total_without_vat + (totals.vat_total or _ZERO))
     if totals.total_with_vat is not None:
@@ -95,10 +107,11 @@ def _vat_sums(document: EInvoice) -> Found:
             sums[item.vat_category, item.vat_rate or _ZERO] += sign * (item.amount or _ZERO)
     for index, group in enumerate(document.vat_breakdown):
         taxable = sums.pop((group.category, group.rate or _ZERO), _ZERO)
-        yield from _off(_SUMS_OF_VAT.get(group.category or "", "BR-45"), f"vat_breakdown[{index}].taxable_amount", group.taxable_amount, taxable)
+        if document.lines:
+            yield from _off(_SUMS_OF_VAT.get(group.category or "", "BR-45"), f"vat_breakdown[{index}].taxable_amount", group.taxable_amount, taxable)
         if group.taxable_amount is not None and group.tax_amount is not None:
             yield from _vat(f"vat_breakdown[{index}].tax_amount", group.taxable_amount, group.rate or _ZERO, group.tax_amount, document.currency)
-    for category, rate in sums:
+    for category, rate in sums if document.lines else ():
         yield "BR-CO-18", "vat_breakdown", f"has no group for category {category} at {rate} %"
 
 
@@ -108,7 +121,10 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
     A sum with VAT is a round number of the smallest units, so its VAT is within half of one, and the base is what is left:
     base x rate is off from it by less than one unit of the base times the rate.
     """
-    unit = Decimal(1).scaleb(-Currency(currency).digits) if len(currency) == 3 and currency.isalpha() and currency.isupper() else _CENT  # noqa: PLR2004
+    if rate < 0:
+        yield "BR-CO-17", path, f"{rate} % is no rate of VAT: it is negative"
+        return
+    unit = _unit(currency)
     if 0 < rate < _HALF and not -_HALF <= stated < _HALF:
         yield "BR-CO-17", path, f"{stated} at {rate} %: the official rules take a rate below 0.5 % for none, and refuse its VAT"
     exact = _EXACT.divide(_EXACT.multiply(taxable, rate), Decimal(100))
@@ -121,6 +137,14 @@ def _vat(path: str, taxable: Decimal, rate: Decimal, stated: Decimal, currency: 
         yield "BR-CO-17", path, f"{stated} is what prices with VAT contain, and off from {rate} % of {taxable} by 1 or more, which the official rules refuse"
     if stated != contained:
         yield "BR-CO-17", path, f"{stated} is stated, {rate} % of {taxable} is {rounded}"
+
+
+def _unit(currency: str) -> Decimal:
+    """The smallest of a currency; a cent where its code is none, which is told elsewhere."""
+    try:
+        return Decimal(1).scaleb(-Currency(currency).digits)
+    except SettingError:
+        return _CENT
 
 
 def _adjustments(document: EInvoice) -> Found:
@@ -176,8 +200,8 @@ def _identifiers(document: EInvoice) -> Found:
         if party is None:
             continue
         vat_id = "".join((party.vat_id or "").split()).upper()
-        if vat_id and not (vat_id[:2].isalpha() and vat_id[:2].isascii()):
-            yield "BR-CO-09", f"{path}.vat_id", f"{vat_id} does not begin with its country"
+        if vat_id and vat_id[:2] not in _VAT_PREFIXES:
+            yield "BR-CO-09", f"{path}.vat_id", f"{vat_id} does not begin with its country, or EL for Greece"
         elif vat_id and vat_id[:2].lower() in {*eu_vat.MEMBER_STATES, "el", "xi"} and not eu_vat.is_valid(vat_id):
             yield "VAT-ID", f"{path}.vat_id", f"{vat_id} has wrong check digits or length"
         country = party.address.country if party.address else None

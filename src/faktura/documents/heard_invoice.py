@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from faktura.documents.en16931 import Adjustment, Buyer, DocumentTotals, EInvoice, Line, Seller, ServicePeriod, VatGroup
 from faktura.documents.terms import ROOT, TERMS, members
+from faktura.documents.ubl import CREDIT_NOTE_TYPES
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.money import DECIMAL_PLACES_MAX, Currency, parse_decimal
 from faktura.domain.party import Party
 from faktura.domain.payment import Standing
-from faktura.domain.text import is_number_text
+from faktura.domain.text import is_number_text, shown
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey, scaled_rate
 
 _KEPT = frozenset(
@@ -22,12 +23,12 @@ BT-1 BT-2 BT-3 BT-5 BT-7 BT-9 BT-10 BT-20 BT-22 BT-25 BT-26 BT-27 BT-30 BT-31 BT
 BT-48 BT-49 BT-50 BT-52 BT-53 BT-55 BT-56 BT-57 BT-58 BT-73 BT-74 BT-84 BT-85 BT-86 BT-92 BT-95 BT-96 BT-97 BT-99 BT-102 BT-103 BT-104 BT-106
 BT-107 BT-108 BT-109 BT-110 BT-112 BT-113 BT-115 BT-116 BT-117 BT-118 BT-119 BT-120 BT-129 BT-130 BT-131 BT-134 BT-135 BT-136 BT-139 BT-141
 BT-144 BT-146 BT-151 BT-152 BT-153 BT-155
-BT-23 BT-24 BT-81 BT-83 BT-126
+BT-23 BT-24 BT-126
 """.split()
 )
-"""Terms that the ledger keeps; the last row is how the document is written and paid, which says nothing of what it is."""
+"""Terms that the ledger keeps; the last row is how the document is written, which says nothing of what it is."""
 
-_ROUNDED = Context(prec=60, rounding=ROUND_HALF_UP)
+_ROUNDED = Context(prec=200, rounding=ROUND_HALF_UP)
 
 
 class HeardInvoice(NamedTuple):
@@ -45,6 +46,12 @@ class _Reader:
     def __init__(self, currency: Currency) -> None:
         self.currency = currency
         self.faults: list[Fault] = []
+        self.dropped: list[str] = []
+        """Terms that the ledger has a place for, with a value that does not fit there."""
+
+    def drop(self, term_id: str, why: str) -> None:
+        """Tell a term that only the original's bytes have."""
+        self.dropped.append(f"{term_id} {TERMS[term_id].name} ({why})")
 
     def minor(self, path: str, value: Decimal | None) -> int | None:
         """Minor units of an amount."""
@@ -64,12 +71,16 @@ class _Reader:
             self.faults.append(fault("value", path, str(error)))
             return default
 
-    def vat(self, path: str, category: str | None, rate: Decimal | None) -> VatKey | None:
+    def vat(self, path: str, category: str | None, rate: Decimal | None, term_id: str) -> VatKey | None:
         """None where the document says neither; the category None where it is one that the ledger does not know."""
         if category is None and rate is None:
             return None
         known = VatCategory(category) if category in set(VatCategory) else None
+        if category is not None and known is None:
+            self.drop(term_id, shown(category))
         given = self.number(path, rate, Decimal(0))
+        if given < 0:
+            self.faults.append(fault("value", path, f"{given} is negative, which no rate of VAT is"))
         try:
             scaled_rate(given)
         except ValueError as error:
@@ -86,15 +97,15 @@ def to_invoice(document: EInvoice, *, account_id: int = 0, created_at_us: int = 
     if not is_number_text(document.number):
         reader.faults.append(fault("BR-02", "number", "is not a number of at most 255 printable characters"))
     seller, buyer = _party(reader, "seller", document.seller, document), _party(reader, "buyer", document.buyer, document)
-    totals, type_code = document.totals, int(document.type_code) if document.type_code in {str(code.value) for code in TypeCode} else None
-    minor = reader.minor
+    totals, minor = document.totals, reader.minor
+    type_code = _type_code(reader, document)
     preceding = document.preceding[0] if document.preceding else None
     invoice = Invoice(
         id=0,
         account_id=account_id,
         wire_id=0,
         origin=Origin.RECORDED,
-        type_code=TypeCode(type_code) if type_code else None,
+        type_code=type_code,
         source_type=None if type_code else document.type_code,
         number=document.number,
         created_at_us=created_at_us,
@@ -126,11 +137,31 @@ def to_invoice(document: EInvoice, *, account_id: int = 0, created_at_us: int = 
     standing = _standing(reader, totals)
     if reader.faults:
         raise InvalidDocumentError(reader.faults)
-    return HeardInvoice(invoice, standing, not_kept(document))
+    return HeardInvoice(invoice, standing, (*not_kept(document), *dict.fromkeys(reader.dropped)))
+
+
+def _type_code(reader: _Reader, document: EInvoice) -> TypeCode | None:
+    """What the document does to what is owed: credit notes of every kind take away. None for another type that the ledger does not know."""
+    code = document.type_code
+    if code in {str(known.value) for known in TypeCode}:
+        found = TypeCode(int(code))
+    elif code in CREDIT_NOTE_TYPES:
+        found = TypeCode.CREDIT_NOTE
+        reader.drop("BT-3", f"{code}, kept as the credit note that it is")
+    else:
+        return None
+    totals = document.totals
+    total = totals.payable if totals.total_with_vat is None else totals.total_with_vat
+    if found is TypeCode.CREDIT_NOTE and total is not None and total < 0:
+        message = f"{total} is negative in a credit note (BT-3 {code}), which takes away by being one: it would add to what is owed"
+        reader.faults.append(fault("value", "total_with_vat", message))
+    return found
 
 
 def _standing(reader: _Reader, totals: DocumentTotals) -> Standing:
     due = reader.minor("payable", totals.payable)
+    if due is None and totals.prepaid:
+        reader.drop("BT-113", "without BT-115")
     return Standing() if due is None else Standing(paid_minor=reader.minor("prepaid", totals.prepaid or Decimal(0)), due_minor=due)
 
 
@@ -139,7 +170,10 @@ def _period(period: ServicePeriod | None) -> Period | None:
 
 
 def _party(reader: _Reader, path: str, party: Seller | Buyer | None, document: EInvoice) -> Party | None:
-    if party is None or not party.name:
+    if party is None:
+        return None
+    if not party.name or not party.name.strip():
+        reader.drop("BG-4" if isinstance(party, Seller) else "BG-7", "it has no name")
         return None
     address, contact, found = party.address, party.contact, party.electronic_address
     transfers = document.payment.credit_transfers if document.payment and isinstance(party, Seller) else ()
@@ -162,11 +196,15 @@ def _party(reader: _Reader, path: str, party: Seller | Buyer | None, document: E
     except InvalidDocumentError as error:
         reader.faults += [fault(item.rule, f"{path}.{item.path}", item.message) for item in error.faults]
         return None
-    codes = {"electronic_address": f"{found.scheme}:{found.value}" if found and found.scheme else None}
+    is_seller = isinstance(party, Seller)
+    if registration and registration.scheme:
+        reader.drop("BT-30" if is_seller else "BT-47", f"its scheme {shown(registration.scheme)}")
+    codes = [("BT-34" if is_seller else "BT-49", "electronic_address", f"{found.scheme or ''}:{found.value}" if found else None)]
     if transfers:
-        codes |= {"iban": transfers[0].account, "bic": transfers[0].bic, "account_name": transfers[0].account_name}
-    for name, value in codes.items():
-        kept = _with(kept, name, value)
+        paid_to = transfers[0]
+        codes += [("BT-84", "iban", paid_to.account), ("BT-86", "bic", paid_to.bic), ("BT-85", "account_name", paid_to.account_name)]
+    for term_id, name, value in codes:
+        kept = _with(reader, kept, term_id, name, value)
     return kept
 
 
@@ -174,16 +212,20 @@ def _said(text: str | None) -> str | None:
     return text if text and text.strip() else None
 
 
-def _with(party: Party, name: str, value: str | None) -> Party:
+def _with(reader: _Reader, party: Party, term_id: str, name: str, value: str | None) -> Party:
     """The party with one more term, where it is of the form that the ledger keeps: another kind of account is not an IBAN, and no mistake."""
+    said = value.strip() if value else ""
+    if not said:
+        return party
     try:
-        return Party(**(party.to_mapping() | ({name: value.strip()} if value and value.strip() else {})))
+        return Party(**(party.to_mapping() | {name: said}))
     except InvalidDocumentError:
+        reader.drop(term_id, shown(said))
         return party
 
 
 def _group(reader: _Reader, path: str, group: VatGroup) -> VatBreakdown:
-    vat = reader.vat(f"{path}.rate", group.category, group.rate) or VatKey(None, Decimal(0))
+    vat = reader.vat(f"{path}.rate", group.category, group.rate, "BT-118") or VatKey(None, Decimal(0))
     return VatBreakdown(
         category=vat.category,
         rate=vat.rate,
@@ -196,6 +238,8 @@ def _group(reader: _Reader, path: str, group: VatGroup) -> VatBreakdown:
 def _line(reader: _Reader, path: str, line: Line) -> InvoiceLine:
     price, item = line.price, line.item
     each = price.net if price else None
+    if price and price.base_quantity is not None and price.base_quantity < 0:
+        reader.faults.append(fault("PEPPOL-EN16931-R121", f"{path}.price.base_quantity", f"{price.base_quantity} is negative"))
     if each is not None and price and price.base_quantity:
         each = _ROUNDED.divide(each, price.base_quantity).quantize(Decimal(1).scaleb(-DECIMAL_PLACES_MAX), context=_ROUNDED)
     amount = reader.minor(f"{path}.net_amount", line.net_amount)
@@ -207,7 +251,7 @@ def _line(reader: _Reader, path: str, line: Line) -> InvoiceLine:
         unit_price=reader.number(f"{path}.unit_price", each, Decimal(0)),
         line_total_minor=amount or 0,
         net_amount_minor=amount,
-        vat=reader.vat(f"{path}.vat_rate", line.vat_category, line.vat_rate),
+        vat=reader.vat(f"{path}.vat_rate", line.vat_category, line.vat_rate, "BT-151"),
         unit_code=line.unit or "C62",
         item_id=item.seller_id if item else None,
         period=_period(line.period),
@@ -221,8 +265,9 @@ def _line(reader: _Reader, path: str, line: Line) -> InvoiceLine:
 def _adjustments(reader: _Reader, path: str, items: tuple[Adjustment, ...], *, is_charge: bool) -> Iterator[AllowanceCharge]:
     for index, item in enumerate(items):
         amount = reader.minor(f"{path}[{index}].amount", item.amount) or 0
-        vat = reader.vat(f"{path}[{index}].vat_rate", item.vat_category, item.vat_rate)
-        reason = item.reason or f"reason code {item.reason_code}"
+        vat = reader.vat(f"{path}[{index}].vat_rate", item.vat_category, item.vat_rate, "BT-102" if is_charge else "BT-95")
+        word = "charge" if is_charge else "allowance"
+        reason = _said(item.reason) or (f"{word} of reason code {item.reason_code}" if item.reason_code else f"{word} without a reason")
         yield AllowanceCharge(is_charge=is_charge, amount_minor=amount, reason=reason, vat=vat, net_amount_minor=amount if vat else None)
 
 

@@ -25,6 +25,8 @@ class Incoming:
     heard: Heard
     left_out: tuple[str, ...]
     """What of it only the original's bytes have: elements that were not understood, and terms that the ledger has no place for."""
+    doubts: tuple[str, ...]
+    """What in it does not agree with itself: it is kept as it says, since that is what was heard."""
 
 
 def is_pdf(body: bytes) -> bool:
@@ -53,6 +55,7 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
 
     InputError for what cannot be read, and for another seller's document than the provider's; InvalidDocumentError for amounts that cannot be kept.
     """
+    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415
     from faktura.documents.heard_invoice import to_invoice  # noqa: PLC0415
 
     parsed = parse_xml(xml_of(body))
@@ -63,7 +66,8 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
         message = f"its seller has the VAT id {shown(seller.vat_id)}, the provider {provider.name} has {ours.vat_id}"
         raise InputError(message)
     heard = Heard(invoice=found.invoice, standing=found.standing, kind=SourceKind.DOCUMENT, body=body, seen_at_us=created_at_us)
-    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept))
+    doubts = tuple(str(item) for item in arithmetic_faults(parsed.document))
+    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept), doubts=doubts)
 
 
 def _plain(vat_id: str) -> str:

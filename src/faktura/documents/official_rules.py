@@ -14,6 +14,8 @@ from typing import Any
 
 from lxml import etree
 
+from faktura.domain.errors import FAULTS_SHOWN_MAX, InputError
+
 SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _UBL, _CREDIT, _CII = "Invoice", "CreditNote", "CrossIndustryInvoice"
 ROOTS = {
@@ -43,6 +45,10 @@ class Broken:
     message: str
     line: int | None
     is_error: bool
+    location: str = ""
+    """Of the element that it is about, an XPath; the same for each set of rules."""
+    names: tuple[str, ...] = ()
+    """Of that element and those around it, from the document's, without prefixes."""
 
 
 def rules_folder() -> Path | None:
@@ -88,23 +94,42 @@ def schema_faults(tree: Any, root: str) -> list[Broken]:  # noqa: ANN401 - lxml'
     """What the schema forbids."""
     schema = _schema(root)
     schema.validate(tree)
-    return [Broken(rule="XSD", message=_plain(entry.message), line=entry.line or None, is_error=True) for entry in schema.error_log]
+    return [
+        Broken(rule="XSD", message=_plain(entry.message), line=entry.line or None, is_error=True, location=f"{entry.path or entry.line}: {entry.message}")
+        for entry in schema.error_log
+    ]
 
 
 def rule_faults(tree: Any, stylesheet: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
-    """What a set of rules finds, with warnings."""
+    """What a set of rules finds, with warnings. InputError where they stop at a value that they cannot compute with."""
+    from saxonche import PySaxonApiError  # noqa: PLC0415 - of the extra
+
     processor, compiled = _stylesheet(stylesheet)
-    node = processor.parse_xml(xml_text=etree.tostring(tree, encoding="unicode"))
-    report = etree.fromstring(compiled.transform_to_string(xdm_node=node).encode(), _parser())
-    found = []
+    try:
+        node = processor.parse_xml(xml_text=etree.tostring(tree, encoding="unicode"))
+        told = compiled.transform_to_string(xdm_node=node)
+    except PySaxonApiError as error:
+        message = f"the rules stop at a value: {' '.join(str(error).split())}"
+        raise InputError(message) from error
+    report = etree.fromstring(told.encode(), _parser())
+    found: list[Broken] = []
     for item in report.iter(f"{SVRL}failed-assert", f"{SVRL}successful-report"):
         text = " ".join("".join(item.itertext()).split())
         named = _ID_IN_TEXT.match(text)
         rule = item.get("id") or (named.group(1) if named else "?")
         message = text[named.end() :] if named else text
         is_error = (item.get("flag") or item.get("role") or "fatal").lower() not in {"warning", "information", "info"}
-        found.append(Broken(rule=rule, message=message, line=_line(tree, item.get("location") or ""), is_error=is_error))
+        found.append(_broken(tree, rule, message, item.get("location") or "", is_error=is_error, is_sought=len(found) < FAULTS_SHOWN_MAX))
     return found
+
+
+def _broken(tree: Any, rule: str, message: str, location: str, *, is_error: bool, is_sought: bool) -> Broken:  # noqa: ANN401 - lxml's tree
+    """What was found, with its place; of the first alone, since each is looked for in the whole document."""
+    element = _element(tree, location) if is_sought else None
+    if element is None:
+        return Broken(rule=rule, message=message, line=None, is_error=is_error, location=location)
+    names = tuple(etree.QName(around).localname for around in (*reversed(list(element.iterancestors())), element))
+    return Broken(rule=rule, message=message, line=element.sourceline, is_error=is_error, location=tree.getpath(element), names=names)
 
 
 def _folder(package: str, name: str) -> Path | None:
@@ -141,15 +166,15 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
-def _line(tree: Any, location: str) -> int | None:  # noqa: ANN401 - lxml's tree
-    """The line of what an XPath of one of three kinds points to."""
+def _element(tree: Any, location: str) -> Any:  # noqa: ANN401 - lxml's
+    """What an XPath of one of three kinds points to: the element, or the one that has the attribute; None where there is none."""
     path = _QUALIFIED.sub(r"*[local-name()='\2' and namespace-uri()='\1']", location)
     path = _ANY_NAME.sub(r"*[local-name()='\1']", path).partition("/@")[0]
     try:
         found = tree.xpath(path) if path else []
     except etree.XPathError:
         return None
-    return found[0].sourceline if isinstance(found, list) and found and hasattr(found[0], "sourceline") else None
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], etree._Element) else None  # noqa: SLF001 - lxml's only name for it
 
 
 def _plain(message: str) -> str:

@@ -41,6 +41,24 @@ _ADDRESS_SCHEMES = frozenset(
 )
 """The EAS list of the EU, by which BT-34 and BT-49 are found."""
 
+_NOTE_SUBJECTS = frozenset(
+    """
+AAA AAB AAC AAD AAE AAF AAG AAI AAJ AAK AAL AAM AAN AAO AAP AAQ AAR AAS AAT AAU AAV AAW AAX AAY AAZ ABA ABB ABC ABD ABE ABF ABG ABH ABI ABJ ABK ABL ABM ABN
+ABO ABP ABQ ABR ABS ABT ABU ABV ABW ABX ABZ ACA ACB ACC ACD ACE ACF ACG ACH ACI ACJ ACK ACL ACM ACN ACO ACP ACQ ACR ACS ACT ACU ACV ACW ACX ACY ACZ ADA ADB
+ADC ADD ADE ADF ADG ADH ADI ADJ ADK ADL ADM ADN ADO ADP ADQ ADR ADS ADT ADU ADV ADW ADX ADY ADZ AEA AEB AEC AED AEE AEF AEG AEH AEI AEJ AEK AEL AEM AEN AEO
+AEP AEQ AER AES AET AEU AEV AEW AEX AEY AEZ AFA AFB AFC AFD AFE AFF AFG AFH AFI AFJ AFK AFL AFM AFN AFO AFP AFQ AFR AFS AFT AFU AFV AFW AFX AFY AFZ AGA AGB
+AGC AGD AGE AGF AGG AGH AGI AGJ AGK AGL AGM AGN AGO AGP AGQ AGR AGS AGT AGU AGV AGW AGX AGY AGZ AHA AHB AHC AHD AHE AHF AHG AHH AHI AHJ AHK AHL AHM AHN AHO
+AHP AHQ AHR AHS AHT AHU AHV AHW AHX AHY AHZ AIA AIB AIC AID AIE AIF AIG AIH AII AIJ AIK AIL AIM AIN AIO AIP AIQ AIR AIS AIT AIU AIV AIW AIX AIY AIZ AJA AJB
+ALC ALD ALE ALF ALG ALH ALI ALJ ALK ALL ALM ALN ALO ALP ALQ ARR ARS AUT AUU AUV AUW AUX AUY AUZ AVA AVB AVC AVD AVE AVF BAG BAH BAI BAJ BAK BAL BAM BAN BAO
+BAP BAQ BAR BAS BLC BLD BLE BLF BLG BLH BLI BLJ BLK BLL BLM BLN BLO BLP BLQ BLR BLS BLT BLU BLV BLW BLX BLY BLZ BMA BMB BMC BMD BME CCI CEX CHG CIP CLP CLR
+COI CUR CUS DAR DCL DEL DIN DOC DUT EUR FBC GBL GEN GS7 HAN HAZ ICN IIN IMI IND INS INV IRP ITR ITS LAN LIN LOI MCO MDH MKS ORI OSI PAC PAI PAY PKG PKT PMD
+PMT PRD PRF PRI PUR QIN QQD QUT RAH REG RET REV RQR SAF SIC SIN SLR SPA SPG SPH SPP SPT SRN SSR SUR TCA TDT TRA TRR TXD WHI ZZZ
+""".split()
+)
+"""UNTDID 4451: what a note may be about (BT-21)."""
+_SUBJECT = re.compile(r"[^#]*#([^#]{3})#")
+"""What the official rules read as a note's subject in UBL, wherever it stands in the text."""
+
 _FIELDS = {
     "payment.credit_transfers.account": "seller.iban",
     "payment.credit_transfers.account_name": "seller.account_name",
@@ -163,6 +181,19 @@ def _codes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "BR-CL-23", f"lines[{index}].unit_code", f"{shown(line.unit)} is no code of UN/ECE Recommendation 20, such as C62, HUR, MON or ANN"
 
 
+def _notes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+    """BR-CL-08: UBL writes a note's subject between number signs, so three characters between the first two of them are read as one."""
+    for note in document.notes:
+        found = _SUBJECT.match(note.text)
+        if note.subject_code and note.subject_code not in _NOTE_SUBJECTS:
+            yield "BR-CL-08", "note", f"{shown(note.subject_code)} is no subject of a note (BT-21), such as AAI or REG, by UNTDID 4451"
+        elif not note.subject_code and found and found[1] not in _NOTE_SUBJECTS:
+            message = (
+                f"has #{shown(found[1])[1:-1]}#, which is read as the note's subject (BT-21) and is none of UNTDID 4451: write it without the two number signs"
+            )
+            yield "BR-CL-08", "note", message
+
+
 def _supply_date(document: EInvoice) -> Iterator[tuple[str, str, str]]:
     """BR-DE-TMP-32 and BR-FX-EN-04."""
     has_date = document.delivery is not None and document.delivery.date is not None
@@ -215,7 +246,7 @@ def _peppol(document: EInvoice) -> Iterator[tuple[str, str, str]]:
         yield "PEPPOL-EN16931-R002", "note", "Peppol allows one note"
 
 
-_CORE: tuple[Check, ...] = (_payable, _identities, _reasons, _accounts, _codes)
+_CORE: tuple[Check, ...] = (_payable, _identities, _reasons, _accounts, _codes, _notes)
 _CHECKS: dict[Profile, tuple[Check, ...]] = {
     Profile.EN16931: _CORE,
     Profile.XRECHNUNG: (*_CORE, _xrechnung, _line_periods, _supply_date),

@@ -26,6 +26,7 @@ from faktura.documents.official_rules import (
 )
 from faktura.documents.requirements import required_faults
 from faktura.documents.terms import ROOT, TERMS
+from faktura.documents.xml_layout import term_paths
 from faktura.domain.errors import InputError, InvalidDocumentError
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
@@ -51,6 +52,8 @@ class Finding:
     """The business terms (BT, BG) that it is about."""
     line: int | None = None
     """Of the XML."""
+    location: str = ""
+    """Of the XML's element, by which findings of one rule are told apart."""
 
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.path, f"line {self.line}" if self.line else "") if part)
@@ -131,14 +134,18 @@ def _run_official(  # noqa: PLR0917 - what was found so far goes along
         not_done.append(f"XSD: {_EXTRA}")
     else:
         done.append("XSD")
-        findings += [_official("XSD", item) for item in schema_faults(tree, root)]
+        findings += [_official("XSD", item, root) for item in schema_faults(tree, root)]
     folder = rules_folder() if _has_rules() else None
     for name, stylesheet in rule_sets(root, specification_id, level).items():
         if folder is None or not (folder / stylesheet).is_file():
             not_done.append(f"{name}: {_EXTRA}")
-        else:
+            continue
+        try:
+            findings += [_official(name, item, root) for item in rule_faults(tree, stylesheet)]
             done.append(name)
-            findings += [_official(name, item) for item in rule_faults(tree, stylesheet)]
+        except InputError as error:
+            findings.append(Finding(check=name, rule="RULES", is_error=True, message=str(error)))
+            not_done.append(f"{name}: {error}")
     if "peppol" in (specification_id or ""):
         not_done.append("Peppol BIS: its rules are not part of the extra; the required terms of it are checked")
 
@@ -174,10 +181,38 @@ def _own(check: str, item: Any) -> Finding:  # noqa: ANN401 - a Fault
     return Finding(check=check, rule=item.rule, is_error=is_error, message=item.message, path=item.path, terms=tuple(_TERM.findall(item.message)))
 
 
-def _official(check: str, item: Broken) -> Finding:
+def _official(check: str, item: Broken, root: str) -> Finding:
     terms = tuple(dict.fromkeys(_TERM.findall(item.message)))
-    path = _paths().get(terms[-1], "") if terms else ""
-    return Finding(check=check, rule=item.rule, is_error=item.is_error, message=item.message, path=path, terms=terms, line=item.line)
+    return Finding(
+        check=check,
+        rule=item.rule,
+        is_error=item.is_error,
+        message=item.message,
+        path=_field(terms, item.names, root),
+        terms=terms,
+        line=item.line,
+        location=item.location,
+    )
+
+
+def _field(terms: tuple[str, ...], names: tuple[str, ...], root: str) -> str:
+    """What a rule is about, in the words of documents here: of its terms the first that stands below the place that was found, else the first.
+
+    Terms go before groups of them: `each line (BG-25) shall contain the name (BT-153)` is about the name.
+    """
+    places = _places(root) if names else {}
+    below = [term for term in terms if names and places.get(term, ())[: len(names)] == names]
+    chosen = sorted(below or terms[:1] or (), key=lambda term: term.startswith("BG"))
+    return _paths().get(chosen[0], "") if chosen else ""
+
+
+@cache
+def _places(root: str) -> dict[str, tuple[str, ...]]:
+    """Where the syntax of a document writes each term: names of elements, from the document's."""
+    from faktura.documents import cii, ubl  # noqa: PLC0415 - for documents with official findings alone
+
+    layout = cii.layout() if root == "CrossIndustryInvoice" else ubl.layout(is_credit_note=root == "CreditNote")
+    return {term: tuple(part.rpartition(":")[2] for part in path.split("/")) for term, path in term_paths(layout).items()}
 
 
 @cache
@@ -194,7 +229,7 @@ def _paths() -> dict[str, str]:
 
 def _distinct(findings: list[Finding]) -> list[Finding]:
     """Each broken rule once a place: rules of a profile often have those of EN 16931 in them."""
-    seen: dict[tuple[str, int | None, str], Finding] = {}
+    seen: dict[tuple[str, str], Finding] = {}
     for item in findings:
-        seen.setdefault((item.rule, item.line, item.path if item.line is None else ""), item)
+        seen.setdefault((item.rule, item.location or item.path), item)
     return list(seen.values())

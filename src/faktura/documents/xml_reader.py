@@ -94,6 +94,9 @@ class Reading:
         # Comments split an element's text; what is between them is still its text.
         text = (element.text or "") + "".join(child.tail or "" for child in element)
         if not text.strip():
+            for name in element.attrib:
+                if name not in node.fixed and not name.startswith(_INSTANCE):
+                    self._leave_out(element, f"/@{self._name(name)}")
             return
         if text.strip() == node.options.get("none"):
             return

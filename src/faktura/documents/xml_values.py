@@ -22,6 +22,13 @@ _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Za-z0-9]{10,30}\Z", re.ASCII)
 
 AMOUNTS = frozenset({"amount", "price"})
 NUMBERS = AMOUNTS | {"percentage", "quantity"}
+_IDENTIFIERS = frozenset(
+    """
+BT-1 BT-11 BT-12 BT-13 BT-14 BT-15 BT-16 BT-17 BT-23 BT-24 BT-25 BT-31 BT-32 BT-48 BT-63 BT-83 BT-84 BT-86 BT-87 BT-89 BT-90 BT-91 BT-126 BT-132
+BT-155 BT-156
+""".split()
+)
+"""Texts of the table that identify: space around them, as of XML that was indented, is no part of them."""
 
 CONDITIONS: dict[str, Callable[[Any], bool]] = {
     "scheme": lambda value: value.scheme is not None,
@@ -117,4 +124,6 @@ def codec_of(dialect: Dialect, node: Node) -> Codec:
         return _NUMBER
     if datatype == "file" and node.binding.part is None:
         return _FILE
+    if datatype == "identifier" or node.binding.term.id in _IDENTIFIERS:
+        return CODE
     return {"date": dialect.days, "code": CODE}.get(datatype, TEXT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.documents.einvoice.official import complaints
@@ -14,7 +15,7 @@ from tests.domain.sample import ALLOWANCE, CHARGE, DRAFT
 from faktura.documents import xml_invoice
 from faktura.documents.arithmetic import arithmetic_faults
 from faktura.documents.e_invoice import to_e_invoice
-from faktura.documents.en16931 import EInvoice, Profile, Syntax
+from faktura.documents.en16931 import EInvoice, Note, Profile, Syntax
 from faktura.documents.requirements import required_faults
 
 CENT = Decimal("0.01")
@@ -82,3 +83,78 @@ def test_codes_of_no_list() -> None:
     assert of(wrong) == {("BR-CL-03", "currency"), ("BR-CL-25", "seller.electronic_address"), ("BR-CL-23", "lines[0].unit_code")}
     errors = complaints(xml_invoice.render(wrong, syntax=Syntax.UBL), Syntax.UBL, Profile.XRECHNUNG)[0]
     assert {"BR-CL-23", "BR-CL-25"} <= {said.split(" ", 1)[0] for said in errors}
+
+
+@pytest.mark.parametrize(("name", "rule"), [("allowance_total", "BR-CO-11"), ("charge_total", "BR-CO-12"), ("vat_total", "BR-CO-14")])
+def test_a_total_that_is_missing_is_none_of_0(name: str, rule: str) -> None:
+    """A total may be left out only where what it sums is nothing."""
+    assert (rule, name) in of(replace(GOOD, totals=replace(GOOD.totals, **{name: None})))
+
+
+def test_vat_that_no_total_has() -> None:
+    """A group's VAT of 20.00 with no total of VAT, and 100.00 as the total with VAT, is wrong."""
+    group = replace(GROUP, taxable_amount=Decimal(100), tax_amount=Decimal(20), rate=Decimal(20))
+    totals = replace(GOOD.totals, **dict.fromkeys(("line_total", "total_without_vat", "total_with_vat", "payable"), Decimal(100)), vat_total=None)
+    totals = replace(totals, allowance_total=None, charge_total=None)
+    line = replace(
+        LINE, net_amount=Decimal(100), quantity=Decimal(1), price=replace(LINE.price, net=Decimal(100)) if LINE.price else None, vat_rate=Decimal(20)
+    )
+    line = replace(line, allowances=(), charges=())
+    found = of(replace(GOOD, allowances=(), charges=(), lines=(line,), vat_breakdown=(group,), totals=totals))
+    assert found == {("BR-CO-14", "vat_total")}
+
+
+@pytest.mark.parametrize("rest", [{"vat_breakdown": ()}, {}])
+def test_levels_without_lines(rest: dict[str, Any]) -> None:
+    """MINIMUM and BASIC WL of Factur-X have no lines to sum: nothing is missed in them."""
+    totals = GOOD.totals if not rest else replace(GOOD.totals, line_total=None, allowance_total=None, charge_total=None)
+    short = replace(GOOD, lines=(), totals=totals, **rest)
+    if rest:
+        short = replace(short, allowances=(), charges=())
+    assert arithmetic_faults(short) == []
+
+
+@pytest.mark.parametrize(("vat_id", "is_known"), [("XX123456", False), ("12345678", False), ("ÄÖ123456", False), ("EL094259216", True), ("CHE123456788", True)])
+def test_vat_ids_begin_with_a_country(vat_id: str, is_known: bool) -> None:  # noqa: FBT001 - a case
+    """Of ISO 3166-1, or EL for Greece."""
+    found = of(replace(GOOD, buyer=replace(GOOD.buyer, vat_id=vat_id) if GOOD.buyer else None))
+    assert (("BR-CO-09", "buyer.vat_id") in found) is not is_known
+
+
+@pytest.mark.parametrize("rate", ["-100", "-7", "-99.9999"])
+def test_negative_rates(rate: str) -> None:
+    """A rate below 0 is told, and never divided by."""
+    assert ("BR-CO-17", "vat_breakdown[0].tax_amount") in of(replace(GOOD, vat_breakdown=(replace(GROUP, rate=Decimal(rate)),)))
+
+
+def test_values_at_the_edge_are_judged() -> None:
+    """Letters that are no currency's, and numbers of sixty digits: findings, no crash."""
+    assert of(replace(GOOD, currency="ÄÖÜ")) == set()
+    huge = Decimal("9" * 30 + "." + "9" * 30)
+    price = replace(LINE.price, net=huge, base_quantity=Decimal("1E-30")) if LINE.price else None
+    assert ("PEPPOL-EN16931-R120", "lines[0].net_amount") in of(replace(GOOD, lines=(replace(LINE, quantity=huge, price=price),)))
+    assert of(replace(GOOD, vat_breakdown=(replace(GROUP, taxable_amount=huge, tax_amount=huge, rate=huge),)))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("#VPS#x", True),
+        ("Ticket #123# done", True),
+        ("#AAI#x", False),
+        ("#AA#x", False),
+        ("#1 of #2", False),
+        ("a#b", False),
+        ("#ab##AAI#", False),
+        ("C#, F# and", True),
+        ("C# and F#", False),
+    ],
+)
+@pytest.mark.parametrize("profile", Profile)
+def test_notes_that_look_like_a_subject(text: str, is_told: bool, profile: Profile) -> None:  # noqa: FBT001 - a case
+    """Three characters between number signs, which UBL reads as a subject, are told as the official rules would, in every profile."""
+    noted = replace(GOOD, notes=(Note(text=text),))
+    assert any((item.rule, item.path) == ("BR-CL-08", "note") for item in required_faults(noted, profile)) is is_told
+    if profile is Profile.XRECHNUNG:
+        errors = complaints(xml_invoice.render(noted, syntax=Syntax.UBL), Syntax.UBL, profile)[0]
+        assert any(said.startswith("BR-CL-08") for said in errors) is is_told

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from lxml import etree
 from tests.documents.einvoice.sample import as_document
 from tests.domain.sample import DRAFT
 
@@ -80,6 +83,44 @@ def test_the_unknown_is_told() -> None:
         "/Invoice/cbc:ID/@schemeID",
         "/Invoice/cbc:UUID",
     ]
+
+
+def test_attributes_of_what_is_empty_are_told() -> None:
+    """A unit without its quantity, a scheme without its address."""
+    parsed = xml_invoice.parse(changed(UBL, "</cbc:IssueDate>", "</cbc:IssueDate><cbc:DueDate x='1'/>"))
+    assert "/Invoice/cbc:DueDate/@x" in parsed.left_out
+    body = UBL.decode()
+    empty = re.sub(r"<cbc:InvoicedQuantity unitCode=\"(\w+)\">[^<]*</cbc:InvoicedQuantity>", r'<cbc:InvoicedQuantity unitCode="\1"/>', body)
+    assert empty != body
+    assert xml_invoice.parse(empty.encode()).left_out == ("/Invoice/cac:InvoiceLine/cbc:InvoicedQuantity/@unitCode",)
+
+
+@pytest.mark.parametrize("body", [UBL, CII], ids=["ubl", "cii"])
+def test_indented_text_reads_as_it_means(body: bytes) -> None:
+    """Space and line ends around identifiers, codes, dates and numbers are no part of them; of free text they are."""
+    free = {"Name", "StreetName", "CityName", "LineOne", "PostalZone", "PostcodeCode", "Note", "Content", "RegistrationName", "AllowanceChargeReason", "Reason"}
+    free |= {
+        "TaxExemptionReason",
+        "ExemptionReason",
+        "PersonName",
+        "Telephone",
+        "CompleteNumber",
+        "ElectronicMail",
+        "BuyerReference",
+        "AccountName",
+        "Description",
+    }
+    root = etree.fromstring(body)
+    for element in root.iter():
+        name = etree.QName(element).localname
+        if not len(element) and element.text and name not in free and element.getparent().tag.rpartition("}")[2] != "EmailURIUniversalCommunication":
+            element.text = f"\n    {element.text}\t\n"
+    parsed = xml_invoice.parse(etree.tostring(root))
+    assert parsed.document == TERMS
+    assert parsed.profile is Profile.EN16931
+    spaced = xml_invoice.parse(changed(UBL, f">{TERMS.lines[0].item.name}<" if TERMS.lines[0].item else "", "> a  b \n<"))
+    assert spaced.document.lines[0].item
+    assert spaced.document.lines[0].item.name == " a  b \n"
 
 
 def test_many_unknown_elements_are_bounded() -> None:

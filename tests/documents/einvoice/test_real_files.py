@@ -67,6 +67,7 @@ LEFT_OUT = Counter(
         "ram:SpecifiedTaxRegistration": 1,  # likewise
         "ram:BasisQuantity": 5,  # of a gross price, other than that of the net price
         "ram:ExemptionReason": 1,  # of a line
+        "@schemeID": 1,  # of an identifier that is empty
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,13 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.conftest import SHARED
 from tests.database import make_blank
+
+from faktura.bootstrap import document_imports
+from faktura.bootstrap.validating import Validator
+from faktura.documents.incoming import Incoming, read_document
+from faktura.documents.validation import Verdict
+from faktura.domain.errors import SettingError
+from faktura.domain.provider import Provider
 
 FILES = SHARED / "data" / "einvoice"
 SAMPLES = {
@@ -109,3 +117,69 @@ def test_documents_name_an_account(terminal: Terminal) -> None:
     assert "--account" in terminal("import", FILES / SAMPLES["ubl"][0], "--provider", "supplier").refused()
     mixed = terminal("import", FILES / SAMPLES["ubl"][0], "x.json", "--provider", "supplier", "--account", "us").refused()
     assert "two commands" in mixed
+
+
+def test_what_does_not_agree_with_itself_is_kept_and_told(terminal: Terminal, tmp_path: Path) -> None:
+    """Totals that do not follow: the document goes in as it says, and each finding is a notice, which changes no exit code."""
+    odd = tmp_path / "odd.xml"
+    body = (FILES / SAMPLES["ubl"][0]).read_text("utf-8")
+    odd.write_text(re.sub(r">[0-9.]+</cbc:TaxInclusiveAmount>", ">1.00</cbc:TaxInclusiveAmount>", body), "utf-8")
+    code, summary, told = take_in(terminal, odd)
+    assert (code, summary["new"], summary["faults"]) == (0, 1, 0)
+    assert "does not agree with itself: total_with_vat: 1.00 is stated" in told
+    assert "[BR-CO-15]" in told
+    assert "[BR-CO-16]" in told
+    terminal.ok("verify")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r">EUR</cbc:DocumentCurrencyCode>", ">ÄÖÜ</cbc:DocumentCurrencyCode>"),
+        (
+            r"(PriceAmount currencyID=\"EUR\">)[0-9.]+(</cbc:PriceAmount>)",
+            rf"\g<1>{'9' * 30}\2<cbc:BaseQuantity unitCode=\"XPP\">0.{'0' * 29}1</cbc:BaseQuantity>",
+        ),
+    ],
+    ids=["currency", "price"],
+)
+def test_values_at_the_edge_stop_one_file_alone(terminal: Terminal, tmp_path: Path, old: str, new: str) -> None:
+    """A currency of letters that are not ASCII, a price beyond all bounds: a fault of that file; the others go in."""
+    odd = tmp_path / "odd.xml"
+    odd.write_text(re.sub(old, new, (FILES / SAMPLES["ubl"][1]).read_text("utf-8")), "utf-8")
+    code, summary, told = take_in(terminal, odd, FILES / SAMPLES["ubl"][0])
+    assert (code, summary["new"]) == (3, 1)
+    assert summary["faults"]
+    assert str(odd) in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("error", [ArithmeticError("a"), ValueError("b"), SettingError("c")], ids=lambda error: type(error).__name__)
+def test_what_nobody_thought_of_stops_one_file_alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Whatever computing with a document's values raises is a fault of that file."""
+    bad, good = (FILES / name for name in SAMPLES["ubl"])
+
+    def falls(body: bytes, *, provider: Provider) -> Incoming:
+        if body == bad.read_bytes():
+            raise error
+        return read_document(body, provider=provider)
+
+    monkeypatch.setattr(document_imports, "read_document", falls)
+    code, summary, told = take_in(terminal, bad, good)
+    assert (code, summary["new"], summary["faults"]) == (3, 1, 1)
+    assert str(bad) in told
+
+
+@pytest.mark.parametrize("error", [ArithmeticError("a"), ValueError("b"), SettingError("c")], ids=lambda error: type(error).__name__)
+def test_validation_goes_on_too(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Such a file cannot be judged (exit code 1); the next one is."""
+
+    def falls(_: object, path: Path) -> Verdict:
+        if path.name == "bad.xml":
+            raise error
+        return Verdict(number="1", syntax="Invoice", profile="", findings=(), left_out=(), done=(), not_done=())
+
+    monkeypatch.setattr(Validator, "check", falls)
+    said = terminal("validate", "bad.xml", "good.xml", "--json")
+    assert said.code == 1
+    assert [row["is_valid"] for row in said.lines()] == [None, True]

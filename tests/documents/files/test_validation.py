@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,55 @@ def test_a_level_below_the_standard() -> None:
     minimum = "urn:factur-x.eu:1p0:minimum"
     assert official_rules.level_of(minimum, is_hybrid=True) == "MINIMUM"
     assert list(official_rules.rule_sets("CrossIndustryInvoice", minimum, "MINIMUM")) == ["Factur-X MINIMUM"]
+
+
+def test_every_place_of_a_rule_is_told() -> None:
+    """Twenty lines without a name, all on one line of the XML, are twenty findings, whether or not two sets of rules find each."""
+    for file, line, name in ((UBL, "InvoiceLine", "Item/Name"), (CII, "IncludedSupplyChainTradeLineItem", "SpecifiedTradeProduct/Name")):
+        tree = etree.fromstring(file.read_bytes(), etree.XMLParser(remove_blank_text=True))
+        first = tree.xpath(f"(//*[local-name()='{line}'])[1]")[0]
+        parent, child = name.split("/")
+        for element in first.xpath(f"*[local-name()='{parent}']/*[local-name()='{child}']"):
+            element.getparent().remove(element)
+        for _ in range(19):
+            first.addnext(deepcopy(first))
+        found = [item for item in validate(etree.tostring(tree)).findings if item.rule == "BR-25"]
+        assert len(found) == 20, file
+        assert {item.path for item in found} == {"lines.item.name"}
+
+
+@pytest.mark.parametrize("file", [UBL, CII], ids=["ubl", "cii"])
+@pytest.mark.parametrize("party", ["seller", "buyer"])
+def test_the_field_is_that_of_the_place(file: Path, party: str) -> None:
+    """A rule of several terms names the one that is wrong: VAT ids of a seller or a buyer without their country (BR-CO-09)."""
+    tree = etree.fromstring(file.read_bytes())
+    seller, buyer = ("SellerTradeParty", "BuyerTradeParty") if file is CII else ("AccountingSupplierParty", "AccountingCustomerParty")
+    inside = "SpecifiedTaxRegistration" if file is CII else "PartyTaxScheme"
+    known = tree.xpath(f"//*[local-name()='{seller}']//*[local-name()='{inside}'][*[@schemeID='VA'] or .//*[local-name()='ID']='VAT']")[0]
+    if party == "buyer":
+        around = tree.xpath(f"//*[local-name()='{buyer}']")[0]
+        known = deepcopy(known)
+        (around if file is CII else around[0]).append(known)
+    found = known.xpath("*[local-name()='CompanyID' or local-name()='ID']")
+    found[0].text = "00123"
+    paths = {item.path for item in validate(etree.tostring(tree)).findings if item.rule == "BR-CO-09"}
+    assert paths == {f"{party}.vat_id"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<cbc:Percent>[^<]*<", "<cbc:Percent>-100<"),
+        ("<cbc:Percent>[^<]*<", "<cbc:Percent>many<"),
+        ("EUR", "ÄÖÜ"),
+        ('(Amount currencyID="EUR">)[^<]*<', rf"\g<1>{'9' * 30}.{'9' * 30}<"),
+        ('(PriceAmount currencyID="EUR">)[^<]*(</cbc:PriceAmount>)', rf"\g<1>{'9' * 30}\2<cbc:BaseQuantity>0.{'0' * 29}1</cbc:BaseQuantity>"),
+    ],
+    ids=["rate", "no number", "currency", "amounts", "price"],
+)
+def test_values_at_the_edge(old: str, new: str) -> None:
+    """Whatever stands where a number or a code should, the verdict is that the document is not valid."""
+    body = UBL.read_text("utf-8")
+    changed = re.sub(old, new, body)
+    assert changed != body
+    assert not validate(changed.encode()).is_valid
