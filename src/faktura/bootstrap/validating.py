@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from faktura.bootstrap.imports import FILE_BYTES_MAX
+from faktura.bootstrap.worker_process import begin_worker
 from faktura.documents.validation import Verdict, validate
 from faktura.domain.errors import InputError
 
@@ -40,7 +40,7 @@ class Validator:
 @contextmanager
 def validating() -> Iterator[Validator]:
     """A validator, until the end of the block."""
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin_worker)
     try:
         yield Validator(pool)
     finally:
