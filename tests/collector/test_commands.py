@@ -166,6 +166,7 @@ def test_an_outage_that_empties_the_list_is_not_believed(terminal: Terminal, mar
     assert "nothing changed" in terminal.ok("pull", "vps", **environment).out
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -190,6 +191,7 @@ def test_a_wrong_file_is_said(terminal: Terminal, tmp_path: Path, text: str, com
     assert "secret" not in said
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -205,6 +207,7 @@ def test_wrong_options_are_said(terminal: Terminal, arguments: tuple[str, ...], 
     assert complaint in terminal("pull", *arguments, T="x").refused()
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--currency", "EURO"), ("--zone", "Mars/Olympus"), ("--base-url", "ftp://x/v1"), ("--token-env", "NOT_THERE"), ("--token-file", "/nowhere")],

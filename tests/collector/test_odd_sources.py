@@ -13,6 +13,8 @@ from faktura.client.pull_report import PullReport
 from faktura.domain.recorded import Outcome
 from faktura.ledger.collecting import list_contradictions, list_doubles
 
+pytestmark = pytest.mark.only("sqlite")  # what is asked and concluded is the same on every engine
+
 
 @pytest.fixture
 def script() -> Iterator[Scripted]:

@@ -119,6 +119,7 @@ def test_new_invoices_cost_their_pages(bookkeeper: Bookkeeper, make_provider: Ma
     assert served_forms(bookkeeper.ledger, "mine") == served_forms(provider.ledger, dialect)
 
 
+@pytest.mark.only("sqlite")
 @EVERY
 def test_a_pull_that_was_broken_off_goes_on(bookkeeper: Bookkeeper, make_provider: MakeProvider, dialect: str) -> None:
     """The newest page is known and unchanged, and yet most are missing: the counts tell, and the rest is read."""
@@ -159,6 +160,7 @@ def test_a_payment_on_an_old_invoice_is_seen(bookkeeper: Bookkeeper, make_provid
     bookkeeper.check()
 
 
+@pytest.mark.only("sqlite")
 def test_details_wait_for_the_rate_limit(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """The list comes first; details as far as the limit allows, the rest with the next pull. That is no failure."""
     provider = make_provider("checkdomain", rate_limit=20, rate_window_seconds=3600)
@@ -178,6 +180,7 @@ def test_details_wait_for_the_rate_limit(bookkeeper: Bookkeeper, make_provider: 
     bookkeeper.check()
 
 
+@pytest.mark.only("sqlite")
 def test_a_new_token_doubles_nothing(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """A source is its name, by default provider and host: whoever asks with another token asks for the same."""
     provider = make_provider("vpsbg")
@@ -191,6 +194,7 @@ def test_a_new_token_doubles_nothing(bookkeeper: Bookkeeper, make_provider: Make
     assert bookkeeper.dump() == before
 
 
+@pytest.mark.only("sqlite")
 def test_an_empty_account_is_complete(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """No invoice is no fault."""
     provider = make_provider("vpsbg")
@@ -198,6 +202,7 @@ def test_an_empty_account_is_complete(bookkeeper: Bookkeeper, make_provider: Mak
     assert (report.requests, report.total, report.known, report.is_complete, report.is_calm) == (1, 0, 0, True, True)
 
 
+@pytest.mark.only("sqlite")
 def test_a_wrong_token_is_said(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """Who is refused learns it, without the token."""
     provider = make_provider("vpsbg")
@@ -251,6 +256,7 @@ def _move_online_retail(bookkeeper: Bookkeeper, tmp_path: Path, dialect: str) ->
     bookkeeper.check()
 
 
+@pytest.mark.only("sqlite")
 def test_a_clock_that_was_ahead_hides_nothing(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """What is said now is newer than what was said before, whatever the clock said then."""
     provider = make_provider("checkdomain")
@@ -265,6 +271,7 @@ def test_a_clock_that_was_ahead_hides_nothing(bookkeeper: Bookkeeper, make_provi
     bookkeeper.check()
 
 
+@pytest.mark.only("sqlite")
 def test_a_full_pull_compares_details_too(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """As far as the rate limit allows, beginning anywhere, so that all have their turn."""
     provider = make_provider("checkdomain", rate_limit=1000, rate_window_seconds=3600)
@@ -275,6 +282,7 @@ def test_a_full_pull_compares_details_too(bookkeeper: Bookkeeper, make_provider:
     assert (full.requests, full.singles, full.singles_left, sum(full.outcomes.values())) == (41, 40, 0, 0)
 
 
+@pytest.mark.only("sqlite")
 def test_a_source_is_not_mixed_with_other_documents(bookkeeper: Bookkeeper, make_provider: MakeProvider) -> None:
     """A provider that issues here, or another account under the same name: refused before anything is kept."""
     provider = make_provider("vpsbg")
