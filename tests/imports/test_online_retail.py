@@ -157,6 +157,7 @@ def test_the_input_is_what_it_is_said_to_be(expected: dict[str, Expected]) -> No
     assert sum(not row["Description"].strip() for row in rows) == 125
 
 
+@pytest.mark.only("sqlite")
 def test_vpsbg_serves_all_page_after_page(shop: Desk, get: Get, expected: dict[str, Expected]) -> None:
     """30 a page: complete, in order, no duplicates, each amount and the sum equal to the input to the cent, credit notes negative."""
     pages = list(vpsbg_pages(get, shop.ledger.token("vpsbg", "all")))
@@ -269,6 +270,7 @@ def test_shuffled_rows_make_the_same_ledger(shop: Desk, mixed: Desk) -> None:
         assert documents == ours[account], account
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(("dialect", "options", "is_shuffled"), [("checkdomain", PRESET, False), ("vpsbg", ALL, True)], ids=["as it was", "shuffled"])
 def test_a_second_run_changes_nothing(shop: Desk, tmp_path: Path, dialect: str, options: tuple[str, ...], is_shuffled: bool) -> None:  # noqa: FBT001 - pytest's
     """The same rows again, as they were or shuffled: exit code 0, all unchanged, and that is said; journal, facts and lists are as before."""
