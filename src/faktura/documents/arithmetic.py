@@ -20,6 +20,8 @@ from faktura.domain.money import Currency
 Found = Iterator[tuple[str, str, str]]
 """(rule, path, message)."""
 
+DOUBTFUL = {"VAT-ID", "DUE-DATE"}
+"""Rules of ours that a lawful document may break: told as warnings, and no reason to keep one back."""
 _EXACT = Context(prec=200, rounding=ROUND_HALF_UP)
 """Enough for a product of two numbers of an e-invoice, of 60 digits each, divided by a third."""
 _CENT = Decimal("0.01")

@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from faktura.documents.arithmetic import arithmetic_faults
+from faktura.documents.arithmetic import DOUBTFUL, arithmetic_faults
 from faktura.documents.en16931 import Profile
 from faktura.documents.incoming import is_pdf, parse_xml, xml_of
 from faktura.documents.official_rules import (
@@ -30,8 +30,6 @@ from faktura.documents.xml_layout import term_paths
 from faktura.domain.errors import InputError, InvalidDocumentError
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
-_DOUBTFUL = {"VAT-ID", "DUE-DATE"}
-"""Own rules that no law and no profile makes: they are warnings."""
 _SUPPLIED = "BR-FX-EN-04"
 """When something was supplied must be said in a Factur-X; elsewhere it should."""
 _EXTRA = "needs the extra faktura[validate]"
@@ -177,7 +175,7 @@ def _specification(tree: Any) -> str | None:  # noqa: ANN401 - lxml's tree
 
 
 def _own(check: str, item: Any) -> Finding:  # noqa: ANN401 - a Fault
-    is_error = item.rule not in _DOUBTFUL
+    is_error = item.rule not in DOUBTFUL
     return Finding(check=check, rule=item.rule, is_error=is_error, message=item.message, path=item.path, terms=tuple(_TERM.findall(item.message)))
 
 
