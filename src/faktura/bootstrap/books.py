@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faktura.bootstrap.profile_rules import OfficialRules
 from faktura.config import DatabaseUrl, Settings
 from faktura.dialects import known
 from faktura.dialects.base import WireDialect
-from faktura.documents.handing_out import profile_faults
 from faktura.domain.errors import SchemaError, SettingError
 from faktura.domain.invoice import TypeCode
 from faktura.domain.numbering import TEST_PREFIX, NumberMethod, Series
@@ -40,7 +40,7 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
 
     SchemaError where its schema is not this release's; SettingError where there is none and none is to be created.
     """
-    storage = open_storage(settings.database, create=create)
+    storage, rules = open_storage(settings.database, create=create), OfficialRules()
     try:
         version, newest = storage.version(), load_migrations()[-1].version
         check_version(version)
@@ -49,8 +49,9 @@ def open_books(settings: Settings, *, create: bool = False) -> Iterator[Books]:
         elif version < newest:
             message = f"the ledger {settings.database.label} has schema {version}, this release needs {newest}: run `faktura migrate`"
             raise SchemaError(message)
-        yield Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor, profile_faults=profile_faults)
+        yield Books(storage=storage, dialects=DIALECTS, clock=now_us, actor=settings.actor, profile_rules=rules)
     finally:
+        rules.close()
         storage.close()
 
 

@@ -111,6 +111,19 @@ def _certain(faults: Iterable[Fault]) -> list[Fault]:
     return [item for item in faults if item.rule not in DOUBTFUL]
 
 
+def profile_xml(invoice: Invoice, profile: str) -> bytes:
+    """The e-invoice that a profile's rules look at, in its usual syntax; LackingError for what no XML has."""
+    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415 - as above
+    from faktura.documents.en16931 import Profile  # noqa: PLC0415
+    from faktura.documents.xml_invoice import render  # noqa: PLC0415
+
+    named = Profile(profile)
+    try:
+        return render(to_e_invoice(invoice, profile=named), syntax=named.syntaxes[0], profile=named)
+    except InvalidDocumentError as error:
+        raise LackingError(error.faults) from error
+
+
 def profile_faults(invoice: Invoice, profile: str) -> list[Fault]:
     """What keeps a document from being an e-invoice of a profile: terms that it lacks, sums and identifiers that are wrong."""
     from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - only providers who ask for it wait for it

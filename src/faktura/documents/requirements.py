@@ -65,12 +65,20 @@ _FIELDS = {
     "payment.credit_transfers.bic": "seller.bic",
     "buyer_reference": "buyer.buyer_reference",
     "delivery.date": "tax_point_date",
+    "lines.unit": "lines.unit_code",
+    "lines.price.net": "lines.unit_price",
+    "lines.item.seller_id": "lines.item_id",
+    "vat_breakdown.exemption_reason": "exemption_reasons",
 }
 
 
 def form_field(term_id: str) -> str:
     """What a term is called where documents, providers and accounts are written: `seller.city`, `buyer.contact_name`."""
-    path = attribute_path(term_id)
+    return field_name(attribute_path(term_id))
+
+
+def field_name(path: str) -> str:
+    """What the term of an attribute path is called there."""
     return _FIELDS.get(path, path).replace(".address", "").replace(".contact.name", ".contact_name").replace(".contact.", ".").replace(".item.", ".")
 
 

@@ -10,29 +10,28 @@ from typing import Any
 from lxml import etree
 
 from faktura.documents.arithmetic import DOUBTFUL, arithmetic_faults
-from faktura.documents.en16931 import Profile
+from faktura.documents.en16931 import Profile, Syntax
 from faktura.documents.incoming import is_pdf, parse_xml, xml_of
 from faktura.documents.official_rules import (
     ROOTS,
     Broken,
-    has_processor,
     is_core,
     level_of,
     rule_faults,
     rule_sets,
-    rules_folder,
     schema_faults,
     schema_folder,
 )
-from faktura.documents.requirements import required_faults
+from faktura.documents.requirements import field_name, required_faults
 from faktura.documents.terms import ROOT, TERMS
 from faktura.documents.xml_layout import term_paths
-from faktura.domain.errors import InputError, InvalidDocumentError
+from faktura.domain.errors import Fault, InputError, InvalidDocumentError, fault
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
+_LINE = re.compile(r"(?:InvoiceLine|CreditNoteLine|IncludedSupplyChainTradeLineItem)(?:\[([0-9]+)\])?(?:/|\Z)")
 _SUPPLIED = "BR-FX-EN-04"
 """When something was supplied must be said in a Factur-X; elsewhere it should."""
-_EXTRA = "needs the extra faktura[validate]"
+_EXTRA = "needs the extra faktura[{}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def validate(body: bytes) -> Verdict:
         done.append("arithmetic")
         findings += [_own("arithmetic", item) for item in arithmetic_faults(parsed.document)]
         profile = Profile.FACTURX if is_pdf(body) and parsed.profile is Profile.EN16931 else parsed.profile or Profile.EN16931
-        if is_core(level) and (profile is Profile.PEPPOL or not _has_rules()):  # else the official rules say it
+        if is_core(level) and (profile is Profile.PEPPOL or not has_rules(profile)):  # else the official rules say it; Peppol's are of before its German ones
             done.append("required terms")
             found = [_own("required terms", item) for item in required_faults(parsed.document, profile)]
             findings += [item if item.rule != _SUPPLIED or profile is Profile.FACTURX else replace(item, is_error=False) for item in found]
@@ -129,27 +128,43 @@ def _run_official(  # noqa: PLR0917 - what was found so far goes along
 ) -> None:
     """Schema and official rules, as far as they are there."""
     if schema_folder() is None:
-        not_done.append(f"XSD: {_EXTRA}")
+        not_done.append(f"XSD: {_EXTRA.format('validate')}")
     else:
         done.append("XSD")
         findings += [_official("XSD", item, root) for item in schema_faults(tree, root)]
-    folder = rules_folder() if _has_rules() else None
-    for name, stylesheet in rule_sets(root, specification_id, level).items():
-        if folder is None or not (folder / stylesheet).is_file():
-            not_done.append(f"{name}: {_EXTRA}")
+    for rules in rule_sets(root, specification_id, level):
+        if rules.stylesheet is None:
+            not_done.append(f"{rules.name}: {_EXTRA.format(rules.extra)}")
             continue
         try:
-            findings += [_official(name, item, root) for item in rule_faults(tree, stylesheet)]
-            done.append(name)
+            findings += [_official(rules.name, item, root) for item in rule_faults(tree, rules.stylesheet)]
+            done.append(rules.name)
         except InputError as error:
-            findings.append(Finding(check=name, rule="RULES", is_error=True, message=str(error)))
-            not_done.append(f"{name}: {error}")
-    if "peppol" in (specification_id or ""):
-        not_done.append("Peppol BIS: its rules are not part of the extra; the required terms of it are checked")
+            findings.append(Finding(check=rules.name, rule="RULES", is_error=True, message=str(error)))
+            not_done.append(f"{rules.name}: {error}")
 
 
-def _has_rules() -> bool:
-    return rules_folder() is not None and has_processor()
+def official_faults(xml: bytes, profile: Profile) -> list[Fault]:
+    """What the schema and the official rules of a profile forbid, as faults of the form's fields; warnings are none."""
+    tree, root = _read_tree(xml)
+    findings: list[Finding] = []
+    level = level_of(profile.specification_id, is_hybrid=profile is Profile.FACTURX)
+    _run_official(tree, root, profile.specification_id, level, findings, [], [])
+    return [fault(item.rule, _form_field(item), f"{item.message} ({item.check})") for item in _distinct(findings) if item.is_error]
+
+
+def _form_field(item: Finding) -> str:
+    """The field that a finding is about, as the form has it: of a line, with the line's place from 0."""
+    name = field_name(item.path)
+    line = _LINE.search(item.location)
+    return f"lines[{int(line.group(1) or 1) - 1}]{name.removeprefix('lines')}" if line and name.startswith("lines") else name
+
+
+def has_rules(profile: Profile) -> bool:
+    """Whether all the official rules of a profile are there, and what runs them."""
+    root = "Invoice" if Syntax.UBL in profile.syntaxes else "CrossIndustryInvoice"
+    level = level_of(profile.specification_id, is_hybrid=profile is Profile.FACTURX)
+    return all(rules.stylesheet is not None for rules in rule_sets(root, profile.specification_id, level))
 
 
 def _read_tree(xml: bytes) -> tuple[Any, str]:
@@ -186,22 +201,28 @@ def _official(check: str, item: Broken, root: str) -> Finding:
         rule=item.rule,
         is_error=item.is_error,
         message=item.message,
-        path=_field(terms, item.names, root),
+        path=_field(terms, item.names, root, item.rule),
         terms=terms,
         line=item.line,
         location=item.location,
     )
 
 
-def _field(terms: tuple[str, ...], names: tuple[str, ...], root: str) -> str:
-    """What a rule is about, in the words of documents here: of its terms the first that stands below the place that was found, else the first.
+def _field(terms: tuple[str, ...], names: tuple[str, ...], root: str, rule: str) -> str:
+    """What a rule is about, in the words of documents here: of its terms the first that stands below the place that was found, else the first; of none, what stands there.
 
     Terms go before groups of them: `each line (BG-25) shall contain the name (BT-153)` is about the name.
     """
     places = _places(root) if names else {}
     below = [term for term in terms if names and places.get(term, ())[: len(names)] == names]
-    chosen = sorted(below or terms[:1] or (), key=lambda term: term.startswith("BG"))
+    chosen = sorted(below or terms[:1] or _at(places, names, rule), key=lambda term: term.startswith("BG"))
     return _paths().get(chosen[0], "") if chosen else ""
+
+
+def _at(places: dict[str, tuple[str, ...]], names: tuple[str, ...], rule: str) -> list[str]:
+    """The term that stands at a place; a rule of a list of codes is about a code in an attribute there, where there is one."""
+    codes = [term for term, place in places.items() if rule.startswith("BR-CL") and place[:-1] == names and place[-1].startswith("@")]
+    return codes or [term for term, place in places.items() if place == names]
 
 
 @cache
@@ -226,8 +247,10 @@ def _paths() -> dict[str, str]:
 
 
 def _distinct(findings: list[Finding]) -> list[Finding]:
-    """Each broken rule once a place: rules of a profile often have those of EN 16931 in them."""
+    """Each broken rule once a place: rules of a profile often have those of EN 16931 in them. Where an official one refuses it, ours need not."""
+    official = {item.rule for item in findings if item.location and item.is_error}
     seen: dict[tuple[str, str], Finding] = {}
     for item in findings:
-        seen.setdefault((item.rule, item.location or item.path), item)
+        if item.location or item.rule not in official:
+            seen.setdefault((item.rule, item.location or item.path), item)
     return list(seen.values())

@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from faktura.domain.calendar import legal_date
 from faktura.domain.draft import read_draft
@@ -23,7 +24,10 @@ from faktura.ledger.commands import Prepared, close, issue_within, late_faults, 
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.periods import locked_through
 from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
+from faktura.ledger.profile_rules import UnjudgedError, judged
 from faktura.ledger.standing import new_standing, publish_all
+
+_T = TypeVar("_T")
 
 BATCH_SIZE = 500
 """Documents a transaction: they share a range of numbers, one lock of the series and one commit."""
@@ -98,7 +102,16 @@ def run_billing(books: Books, *, provider: str, read: Callable[[], Iterable[Bill
     if dry_run:
         return
     for batch in _batches(item for item in read() if item.position not in refused):
-        yield from issue_batch(books, provider, batch)
+        yield from judged_batch(books, provider, batch, partial(issue_batch, books, provider, batch))
+
+
+def judged_batch(books: Books, provider: str, items: Sequence[BillingItem], step: Callable[[], _T]) -> _T:
+    """What a step comes to that issues items. Where official rules have not looked at them, they do first, outside of its transaction."""
+    try:
+        return step()
+    except UnjudgedError:
+        validate_items(books, provider, items)
+    return judged(books.profile_rules, step)
 
 
 def _batches(items: Iterable[BillingItem]) -> Iterator[list[BillingItem]]:
@@ -120,7 +133,7 @@ def validate_items(books: Books, provider: str, items: Sequence[BillingItem]) ->
         locked = locked_through(tx, owner)
         ready, reports, _ = _read(tx, books, owner, items, hold=tx.accounts.get_all)
     for item in ready:
-        faults = late_faults(books, locked, owner, item.prepared, item.prepared.issue_date)
+        faults = judged(books.profile_rules, partial(late_faults, books, locked, owner, item.prepared, item.prepared.issue_date))
         outcome = BillingOutcome.REFUSED if faults else BillingOutcome.VALID
         reports.append(ItemReport(position=item.position, outcome=outcome, faults=tuple(faults)))
     return sorted(reports, key=lambda report: report.position)

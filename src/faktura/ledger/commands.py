@@ -24,6 +24,7 @@ from faktura.domain.vat_decision import Supply, infer_tax_country
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.periods import locked_through
 from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
+from faktura.ledger.profile_rules import judged
 from faktura.ledger.standing import current_standing, new_standing, publish_all, refresh
 
 
@@ -46,10 +47,14 @@ def issue(books: Books, *, account_id: int, draft: Draft) -> Invoice:
 
     Raises InvalidDocumentError with every fault; then nothing is written and no number is taken.
     """
-    with books.storage.writing() as tx:
-        account = lock_account(tx, account_id)
-        provider = tx.providers.get(account.provider_id)
-        return issue_within(tx, books, provider, account, draft)
+
+    def step() -> Invoice:
+        with books.storage.writing() as tx:
+            account = lock_account(tx, account_id)
+            provider = tx.providers.get(account.provider_id)
+            return issue_within(tx, books, provider, account, draft)
+
+    return judged(books.profile_rules, step)
 
 
 def credit(books: Books, *, account_id: int, invoice_id: int, quantities: dict[int, Decimal] | None = None, note: str | None = None) -> Invoice:
@@ -162,7 +167,7 @@ def profile_faults(books: Books, provider: Provider, prepared: Prepared, issue_d
     series = Series(provider_id=provider.id, name="", type_codes=(draft.type_code,), method=NumberMethod.COUNTER, template="{seq}")
     taken = Taken(0, 0, 0, b"")
     invoice = close(books, provider, account, prepared, series=series, taken=taken, seq=1, number="1", issue_date=issue_date, now_us=books.clock())
-    return books.profile_faults(invoice, profile)
+    return books.profile_rules.faults(invoice, profile)
 
 
 def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:

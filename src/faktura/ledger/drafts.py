@@ -19,6 +19,7 @@ from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import StoredDraft
 from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.profile_rules import judged
 
 DOCUMENT_LENGTH_MAX = 4 * 1024 * 1024
 
@@ -57,14 +58,18 @@ def remove_draft(books: Books, *, provider_id: int, draft_id: int, check: Callab
 
 def issue_draft(books: Books, *, provider_id: int, draft_id: int, check: Callable[[StoredDraft], None]) -> Invoice:
     """Issue a draft: the document takes its number, and the draft is gone, both or neither."""
-    with books.storage.writing() as tx:
-        current, account = _hold(tx, provider_id, draft_id)
-        check(current)
-        draft = read_document(tx, books, account, document_of(current))
-        tx.drafts.delete(current)  # before the number, since the counter is the last of all locks
-        invoice = issue(joined(books, tx), account_id=account.id, draft=draft)
-        _journal(tx, books, provider_id, _event("draft.issued", current))
-    return invoice
+
+    def step() -> Invoice:
+        with books.storage.writing() as tx:
+            current, account = _hold(tx, provider_id, draft_id)
+            check(current)
+            draft = read_document(tx, books, account, document_of(current))
+            tx.drafts.delete(current)  # before the number, since the counter is the last of all locks
+            invoice = issue(joined(books, tx), account_id=account.id, draft=draft)
+            _journal(tx, books, provider_id, _event("draft.issued", current))
+        return invoice
+
+    return judged(books.profile_rules, step)
 
 
 def judge(tx: Transaction, books: Books, account: Account, document: Mapping[str, Any]) -> tuple[Prepared | None, tuple[Fault, ...]]:

@@ -11,6 +11,7 @@ from faktura.domain.errors import FakturaError, LedgerInterruptedError, LedgerUn
 from faktura.ledger.listing_ports import Ask
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.profile_rules import RulesWithin, judged
 
 KEY_LENGTH_MAX = 255
 
@@ -51,7 +52,7 @@ class _Joined:
 
 def joined(books: Books, tx: Transaction) -> Books:
     """Books whose commands become parts of a running transaction."""
-    return replace(books, storage=_Joined(tx))
+    return replace(books, storage=_Joined(tx), profile_rules=RulesWithin(books.profile_rules))
 
 
 def once(books: Books, *, provider_id: int, key: str | None, fingerprint: bytes, act: Callable[[Books], Answer]) -> tuple[Answer, bool]:
@@ -62,14 +63,18 @@ def once(books: Books, *, provider_id: int, key: str | None, fingerprint: bytes,
     are kept for good: one that expired could issue an invoice twice. A step that the database broke off is tried once more, and one that was lost while it was
     committed where the key can tell what became of it. KeyReusedError for another request's key.
     """
-    try:
+
+    def turn() -> tuple[Answer, bool]:
         return _once(books, provider_id, key, fingerprint, act)
+
+    try:
+        return judged(books.profile_rules, turn)
     except LedgerInterruptedError:  # nothing of it was kept
         pass
     except LedgerUncertainError:
         if key is None:
             raise
-    return _once(books, provider_id, key, fingerprint, act)
+    return judged(books.profile_rules, turn)
 
 
 def _once(books: Books, provider_id: int, key: str | None, fingerprint: bytes, act: Callable[[Books], Answer]) -> tuple[Answer, bool]:

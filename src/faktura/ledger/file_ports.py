@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from faktura.domain.document_file import DocumentFile
-from faktura.domain.errors import Fault
-from faktura.domain.invoice import Invoice
-
-ProfileFaults = Callable[[Invoice, str], list[Fault]]
-"""Says what a document lacks of an e-invoice profile, and what does not add up."""
-
-
-def no_faults(invoice: Invoice, profile: str) -> list[Fault]:
-    """Nothing: where nobody knows profiles."""
-    del invoice, profile
-    return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

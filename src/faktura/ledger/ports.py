@@ -20,10 +20,11 @@ from faktura.domain.recorded import NewWord, SourceKind, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.collecting_ports import CollectedStore
-from faktura.ledger.file_ports import FileStore, ProfileFaults, no_faults
+from faktura.ledger.file_ports import FileStore
 from faktura.ledger.listing_ports import Ask, ListingRow, ListingStore, ServingStore
 from faktura.ledger.management_ports import AnswerStore, DraftStore, RunStore
 from faktura.ledger.plain_ports import PlainDocument, PlainMoney
+from faktura.ledger.profile_rules import NO_RULES, ProfileRules
 from faktura.ledger.selection import DocumentAmounts, Place, Selection
 
 _T = TypeVar("_T")
@@ -395,6 +396,5 @@ class Books:
     dialects: Mapping[str, Dialect]
     clock: Callable[[], int]
     """Now, in microseconds since 1970 in UTC."""
-    profile_faults: ProfileFaults = no_faults
-    """What a document lacks of an e-invoice profile."""
+    profile_rules: ProfileRules = NO_RULES
     actor: str = "operator"

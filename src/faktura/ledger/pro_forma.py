@@ -15,6 +15,7 @@ from faktura.ledger.credit import get_payment
 from faktura.ledger.journal import write
 from faktura.ledger.payments import allocated_events, settle_parts
 from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.profile_rules import judged
 from faktura.ledger.standing import refresh_pro_forma
 
 
@@ -24,25 +25,29 @@ def invoice_pro_forma(books: Books, *, account_id: int, pro_forma_id: int, issue
     ConflictError where it is invoiced already, or is no pro-forma issued here. InvalidDocumentError with every rule that the
     invoice would break on its date, and every line whose VAT has changed since.
     """
-    with books.storage.writing() as tx:
-        account = lock_account(tx, account_id)
-        provider = tx.providers.get(account.provider_id)
-        pro_forma = get_document(tx, account_id, pro_forma_id)
-        invoice_id = tx.invoices.of_pro_forma(account_id, pro_forma_id)
-        if invoice_id is not None:
-            message = f"pro-forma {pro_forma.number} is invoiced already: invoice {get_document(tx, account_id, invoice_id).number} ({invoice_id})"
-            raise ConflictError(message)
-        draft = pro_forma_draft(pro_forma, issue_date=issue_date, due_date=due_date)
-        today = legal_date(books.clock(), provider.zone)
-        faults = changed_vat(pro_forma, seller=provider.seller, day=draft.tax_point_date or issue_date or today)
-        try:
-            prepare(draft, provider, today=today)
-        except InvalidDocumentError as error:
-            faults += error.faults
-        refuse(faults)
-        invoice = issue_within(tx, books, provider, account, draft)
-        _settle_prepaid(tx, books, provider, invoice, pro_forma)
-    return invoice
+
+    def step() -> Invoice:
+        with books.storage.writing() as tx:
+            account = lock_account(tx, account_id)
+            provider = tx.providers.get(account.provider_id)
+            pro_forma = get_document(tx, account_id, pro_forma_id)
+            invoice_id = tx.invoices.of_pro_forma(account_id, pro_forma_id)
+            if invoice_id is not None:
+                message = f"pro-forma {pro_forma.number} is invoiced already: invoice {get_document(tx, account_id, invoice_id).number} ({invoice_id})"
+                raise ConflictError(message)
+            draft = pro_forma_draft(pro_forma, issue_date=issue_date, due_date=due_date)
+            today = legal_date(books.clock(), provider.zone)
+            faults = changed_vat(pro_forma, seller=provider.seller, day=draft.tax_point_date or issue_date or today)
+            try:
+                prepare(draft, provider, today=today)
+            except InvalidDocumentError as error:
+                faults += error.faults
+            refuse(faults)
+            invoice = issue_within(tx, books, provider, account, draft)
+            _settle_prepaid(tx, books, provider, invoice, pro_forma)
+        return invoice
+
+    return judged(books.profile_rules, step)
 
 
 def _settle_prepaid(tx: Transaction, books: Books, provider: Provider, invoice: Invoice, pro_forma: Invoice) -> None:
