@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from concurrent.futures import BrokenExecutor, Executor
 from threading import Lock
 from typing import TypeVar
-
-from faktura.bootstrap.worker_process import begin_worker
 
 _T = TypeVar("_T")
 _TRIES = 2
@@ -24,7 +20,7 @@ class RulesProcess:
     """Calls functions one after another in a process of its own, which starts with the first. Safe for threads."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Executor | None = None
         self._lock = Lock()
 
     def call(self, function: Callable[..., _T], *args: object) -> _T:
@@ -33,7 +29,7 @@ class RulesProcess:
             pool = self._start()
             try:
                 return pool.submit(function, *args).result()
-            except BrokenProcessPool:
+            except BrokenExecutor:
                 self._drop(pool)
         raise RulesFellError
 
@@ -44,13 +40,18 @@ class RulesProcess:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self) -> Executor:
         with self._lock:
             if self._pool is None:
+                from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - nobody loads processes who starts none
+                from multiprocessing import get_context  # noqa: PLC0415
+
+                from faktura.bootstrap.worker_process import begin_worker  # noqa: PLC0415
+
                 self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin_worker)
             return self._pool
 
-    def _drop(self, broken: ProcessPoolExecutor) -> None:
+    def _drop(self, broken: Executor) -> None:
         """Others that met the same break may have a new one by now."""
         with self._lock:
             if self._pool is broken:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -19,7 +19,7 @@ from tests.database import dump
 from tests.documents.files.conftest import EUR, LINE, RECEIVER, SENDER
 from tests.management.site import Api, Wire
 
-from faktura.bootstrap import rules_process
+from faktura.bootstrap import worker_process
 from faktura.bootstrap.profile_rules import OfficialRules
 from faktura.documents import official_rules
 from faktura.documents.en16931 import Profile
@@ -168,12 +168,12 @@ def test_a_process_that_ends_is_started_again(ledger: Ledger, account: Account, 
         books = replace(ledger.books, profile_rules=own)
         issue(books, account_id=account.id, draft=draft())
         pool = own._process._pool  # to kill it, as a lack of memory would
-        assert pool is not None
+        assert isinstance(pool, ProcessPoolExecutor)
         for process_id in pool._processes:
             os.kill(process_id, signal.SIGKILL)
         assert issue(books, account_id=account.id, draft=draft(note="2")).series_sequence == 2
         before = dump(books)
-        monkeypatch.setattr(rules_process, "begin_worker", partial(os._exit, 1))
+        monkeypatch.setattr(worker_process, "begin_worker", partial(os._exit, 1))
         own.close()
         with pytest.raises(LedgerError, match="official rules could not be run"):
             issue(books, account_id=account.id, draft=draft(note="3"))
