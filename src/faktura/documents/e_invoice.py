@@ -248,7 +248,8 @@ def _document_adjustments(invoice: Invoice, *, is_charge: bool) -> tuple[Adjustm
 
 def _line(number: int, line: InvoiceLine, invoice: Invoice) -> Line:
     money, vat = invoice.currency, line.vat
-    product_minor, adjustments_minor = _without_vat(line, is_gross=invoice.price_basis is PriceBasis.GROSS)
+    is_gross = invoice.price_basis is PriceBasis.GROSS
+    _, adjustments_minor = item_prices.without_vat(line, is_gross=is_gross)
     return Line(
         id=str(number),
         object_id=Identifier(value=str(line.order_id)) if line.order_id is not None else None,
@@ -258,20 +259,11 @@ def _line(number: int, line: InvoiceLine, invoice: Invoice) -> Line:
         period=_period(line.period),
         allowances=_line_adjustments(line.allowances_charges, adjustments_minor, money, is_charge=False),
         charges=_line_adjustments(line.allowances_charges, adjustments_minor, money, is_charge=True),
-        price=item_prices.price(line, amount(money, product_minor), is_gross=invoice.price_basis is PriceBasis.GROSS),
+        price=item_prices.price(line, money, is_gross=is_gross),
         vat_category=vat.category.value if vat and vat.category else None,
         vat_rate=_rate(vat) if vat else None,
         item=Item(name=line.name, seller_id=line.item_id),
     )
-
-
-def _without_vat(line: InvoiceLine, *, is_gross: bool) -> tuple[int, list[int]]:
-    """The line before its allowances and charges, and the amounts of those, all without VAT: together the line's net amount."""
-    signed = [item.signed_minor for item in line.allowances_charges]
-    if not is_gross or line.vat is None or line.net_amount_minor is None:
-        return line.line_total_minor - sum(signed), [abs(part) for part in signed]
-    product, *parts = item_prices.net_parts([line.line_total_minor - sum(signed), *signed], line.net_amount_minor, line.vat.rate)
-    return product, [abs(part) for part in parts]
 
 
 def _line_adjustments(items: tuple[AllowanceCharge, ...], amounts_minor: list[int], money: Currency, *, is_charge: bool) -> tuple[Adjustment, ...]:
