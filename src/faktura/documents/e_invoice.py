@@ -44,6 +44,9 @@ EXEMPTION_CODES = {
 PAYABLE_AT_ONCE = "Payable on receipt"
 """BT-20 of a document that names neither due date nor terms: what the law takes it to mean (BR-CO-25 wants it said)."""
 
+ORDER_SEPARATOR = ", "
+"""Between the provider's order numbers in BT-14, which stands once: an identifier to receivers, who have no list to look it up in."""
+
 _SEPA_TRANSFER, _CREDIT_TRANSFER, _NOT_DEFINED = "58", "30", "1"
 _UNKNOWN = "is unknown: its source did not say it"
 _NEEDED = ("seller", "buyer", "price_basis", "lines", "total_without_vat_minor", "vat_total_minor", "total_with_vat_minor", "line_total_minor")
@@ -71,6 +74,7 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         tax_point_date=invoice.tax_point_date,
         due_date=invoice.due_date,
         buyer_reference=buyer.buyer_reference,
+        sales_order=ORDER_SEPARATOR.join(map(str, invoice.order_ids or ())) or None,
         payment_terms=terms,
         notes=(Note(text=invoice.note),) if invoice.note else (),
         business_process=profile.business_process,
