@@ -43,6 +43,8 @@ EXEMPTION_CODES = {
 
 PAYABLE_AT_ONCE = "Payable on receipt"
 """BT-20 of a document that names neither due date nor terms: what the law takes it to mean (BR-CO-25 wants it said)."""
+NOTHING_TO_PAY = "Credited to the buyer, nothing to pay"
+"""BT-20 of a credit note without terms, whose amount (BT-115) is positive though the buyer owes none: older rules for CII want it said there, too."""
 
 ORDER_SEPARATOR = ", "
 """Between the provider's order numbers in BT-14, which stands once: an identifier to receivers, who have no list to look it up in."""
@@ -63,9 +65,6 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         raise InvalidDocumentError(faults)
     is_outside_scope = any(group.category is VatCategory.OUTSIDE_SCOPE for group in invoice.vat_breakdown)
     totals = _totals(invoice, standing)
-    terms = invoice.payment_terms
-    if terms is None and invoice.due_date is None and (totals.payable or 0) > 0:
-        terms = PAYABLE_AT_ONCE
     return EInvoice(
         number=invoice.number,
         issue_date=invoice.issue_date,
@@ -75,7 +74,7 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         due_date=invoice.due_date,
         buyer_reference=buyer.buyer_reference,
         sales_order=ORDER_SEPARATOR.join(map(str, invoice.order_ids or ())) or None,
-        payment_terms=terms,
+        payment_terms=_terms(invoice, totals),
         notes=(Note(text=invoice.note),) if invoice.note else (),
         business_process=profile.business_process,
         specification_id=profile.specification_id,
@@ -145,6 +144,13 @@ def _totals(invoice: Invoice, standing: Standing | None) -> DocumentTotals:
         prepaid=amount(money, paid) if paid else None,
         payable=amount(money, total - paid),
     )
+
+
+def _terms(invoice: Invoice, totals: DocumentTotals) -> str | None:
+    """BT-20: those of the document; else the words for what none means."""
+    if invoice.payment_terms is not None or invoice.due_date is not None or (totals.payable or 0) <= 0:
+        return invoice.payment_terms
+    return NOTHING_TO_PAY if invoice.type_code is TypeCode.CREDIT_NOTE else PAYABLE_AT_ONCE
 
 
 def _vat_group(group: VatBreakdown, money: Currency) -> VatGroup:

@@ -8,9 +8,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
 from faktura.documents.e_invoice import ORDER_SEPARATOR
-from faktura.documents.en16931 import Adjustment, Buyer, DocumentTotals, EInvoice, Line, Seller, ServicePeriod, VatGroup
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, Adjustment, Buyer, DocumentTotals, EInvoice, Line, Seller, ServicePeriod, VatGroup
 from faktura.documents.terms import ROOT, TERMS, members
-from faktura.documents.ubl import CREDIT_NOTE_TYPES
 from faktura.domain.draft import ORDER_ID_MAX
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode

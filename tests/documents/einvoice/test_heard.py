@@ -11,9 +11,8 @@ from tests.documents.einvoice.sample import as_document
 from tests.domain.sample import ALLOWANCE, CHARGE, DRAFT
 
 from faktura.documents.e_invoice import to_e_invoice
-from faktura.documents.en16931 import CreditTransfer, EInvoice, Identifier, PaymentInstructions, Profile
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, CreditTransfer, EInvoice, Identifier, PaymentInstructions, Profile
 from faktura.documents.heard_invoice import to_invoice
-from faktura.documents.ubl import CREDIT_NOTE_TYPES
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.invoice import TypeCode
 
