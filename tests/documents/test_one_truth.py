@@ -7,13 +7,13 @@ import json
 import re
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pypdf
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tests.documents.pdf.samples import BULGARIAN, CREDIT, EUR, GERMAN, document, long
+from tests.documents.pdf.samples import BULGARIAN, CREDIT, EUR, GERMAN, S19, document, line, long
 from tests.domain.sample import drafts
 
 from faktura.dialects.base import WireDialect
@@ -22,11 +22,15 @@ from faktura.documents import cii, ubl
 from faktura.documents.e_invoice import to_e_invoice
 from faktura.documents.en16931 import Profile
 from faktura.documents.pdf import render_pdf
+from faktura.documents.pdf_content import content
+from faktura.documents.pdf_look import Look
+from faktura.documents.pdf_texts import unit
 from faktura.domain.calendar import legal_date, midnight, parse_instant
 from faktura.domain.invoice import Draft, Invoice
 from faktura.domain.party import Party
 from faktura.domain.payment import settle
 from faktura.domain.provider import Provider
+from faktura.domain.vat import PriceBasis
 
 
 def wire(dialect: WireDialect, invoice: Invoice) -> dict[str, Any]:
@@ -71,12 +75,48 @@ def page_says(invoice: Invoice) -> bool:
     return all(re.sub(r"\s+", "", text) in said for text in texts)
 
 
+def page_prices(invoice: Invoice) -> list[tuple[Decimal, Decimal]]:
+    """The price without VAT of each line, and how many it is for, as the English page says them."""
+    found = []
+    for row in content(invoice, language="en", look=Look(), is_test=False)["rows"]:
+        said = row["price"][0] + " " + row["price_more"] if invoice.price_basis is PriceBasis.NET else row["price_more"]
+        match = re.fullmatch(r"([\d,.]+)(?: excl\. VAT)?(?: for ([\d,.]+) \w+)? ?", said)
+        assert match, said
+        found.append((Decimal(match[1].replace(",", "")), Decimal((match[2] or "1").replace(",", ""))))
+    return found
+
+
+def assert_prices(invoice: Invoice) -> None:
+    """Page and both syntaxes name one price for each line; times the quantity it visibly is the line's amount before allowances and charges."""
+    e_invoice, said = to_e_invoice(invoice, profile=Profile.EN16931), page_prices(invoice)
+    for syntax in (ubl, cii):
+        read = syntax.parse(syntax.render(e_invoice, profile=Profile.EN16931)).document.lines
+        assert said == [(line.price.net, line.price.base_quantity or 1) for line in read if line.price]
+        for found, (price, base) in zip(read, said, strict=True):
+            assert found.quantity is not None
+            assert found.net_amount is not None
+            before = found.net_amount + sum(item.amount or 0 for item in found.allowances) - sum(item.amount or 0 for item in found.charges)
+            assert (found.quantity * price / base).quantize(Decimal("0.01"), ROUND_HALF_UP) == before
+
+
 @pytest.mark.parametrize("draft", [BULGARIAN, GERMAN, CREDIT, long(1), long(30)], ids=["net", "reverse", "gross credit", "1 line", "30 lines"])
 def test_every_form_says_the_same(draft: Draft) -> None:
     """Net and gross prices, reverse charge, credit notes, one line and many."""
     invoice = document(draft)
     assert set(truths(invoice).values()) == {(invoice.number, invoice.issue_date, invoice.sign * Decimal(invoice.total_with_vat_minor or 0) / 100)}
     assert page_says(invoice)
+    assert_prices(invoice)
+
+
+def test_a_price_that_no_decimal_gives_names_its_quantity() -> None:
+    """Page and XML say the amount as the price of all the quantity (BT-149), in each language; half cents do not go apart (8.325 and 8.323)."""
+    many = line("Mails", "123456789.5", "0.0001", S19, unit_code="C62")
+    invoice = document(replace(CREDIT, lines=(many, line("Server", "100", "9.9045", S19))))
+    assert_prices(invoice)
+    assert [base for _, base in page_prices(invoice)] == [Decimal("123456789.5"), 1]
+    words = {"bg": "10\u00a0374,52 без ДДС за 123\u00a0456\u00a0789,5 " + unit("C62", "bg"), "de": "10.374,52 netto für 123.456.789,5 Stk."}
+    for language, wanted in words.items():
+        assert content(invoice, language=language, look=Look(), is_test=False)["rows"][0]["price_more"] == wanted
 
 
 @given(draft=drafts())
@@ -85,3 +125,4 @@ def test_any_document_says_the_same_in_every_form(draft: Any) -> None:
     """Random lines, rates, allowances, both price bases."""
     invoice = document(replace(draft, currency=EUR, lines=tuple(replace(line, period=None) for line in draft.lines)))
     assert set(truths(invoice).values()) == {(invoice.number, invoice.issue_date, invoice.sign * Decimal(invoice.total_with_vat_minor or 0) / 100)}
+    assert_prices(invoice)

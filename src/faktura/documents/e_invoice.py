@@ -43,6 +43,11 @@ EXEMPTION_CODES = {
 
 PAYABLE_AT_ONCE = "Payable on receipt"
 """BT-20 of a document that names neither due date nor terms: what the law takes it to mean (BR-CO-25 wants it said)."""
+NOTHING_TO_PAY = "Credited to the buyer, nothing to pay"
+"""BT-20 of a credit note without terms, whose amount (BT-115) is positive though the buyer owes none: older rules for CII want it said there, too."""
+
+ORDER_SEPARATOR = ", "
+"""Between the provider's order numbers in BT-14, which stands once: an identifier to receivers, who have no list to look it up in."""
 
 _SEPA_TRANSFER, _CREDIT_TRANSFER, _NOT_DEFINED = "58", "30", "1"
 _UNKNOWN = "is unknown: its source did not say it"
@@ -60,9 +65,6 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         raise InvalidDocumentError(faults)
     is_outside_scope = any(group.category is VatCategory.OUTSIDE_SCOPE for group in invoice.vat_breakdown)
     totals = _totals(invoice, standing)
-    terms = invoice.payment_terms
-    if terms is None and invoice.due_date is None and (totals.payable or 0) > 0:
-        terms = PAYABLE_AT_ONCE
     return EInvoice(
         number=invoice.number,
         issue_date=invoice.issue_date,
@@ -71,7 +73,8 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         tax_point_date=invoice.tax_point_date,
         due_date=invoice.due_date,
         buyer_reference=buyer.buyer_reference,
-        payment_terms=terms,
+        sales_order=ORDER_SEPARATOR.join(map(str, invoice.order_ids or ())) or None,
+        payment_terms=_terms(invoice, totals),
         notes=(Note(text=invoice.note),) if invoice.note else (),
         business_process=profile.business_process,
         specification_id=profile.specification_id,
@@ -141,6 +144,13 @@ def _totals(invoice: Invoice, standing: Standing | None) -> DocumentTotals:
         prepaid=amount(money, paid) if paid else None,
         payable=amount(money, total - paid),
     )
+
+
+def _terms(invoice: Invoice, totals: DocumentTotals) -> str | None:
+    """BT-20: those of the document; else the words for what none means."""
+    if invoice.payment_terms is not None or invoice.due_date is not None or (totals.payable or 0) <= 0:
+        return invoice.payment_terms
+    return NOTHING_TO_PAY if invoice.type_code is TypeCode.CREDIT_NOTE else PAYABLE_AT_ONCE
 
 
 def _vat_group(group: VatBreakdown, money: Currency) -> VatGroup:
@@ -248,7 +258,8 @@ def _document_adjustments(invoice: Invoice, *, is_charge: bool) -> tuple[Adjustm
 
 def _line(number: int, line: InvoiceLine, invoice: Invoice) -> Line:
     money, vat = invoice.currency, line.vat
-    product_minor, adjustments_minor = _without_vat(line, is_gross=invoice.price_basis is PriceBasis.GROSS)
+    is_gross = invoice.price_basis is PriceBasis.GROSS
+    _, adjustments_minor = item_prices.without_vat(line, is_gross=is_gross)
     return Line(
         id=str(number),
         object_id=Identifier(value=str(line.order_id)) if line.order_id is not None else None,
@@ -258,20 +269,11 @@ def _line(number: int, line: InvoiceLine, invoice: Invoice) -> Line:
         period=_period(line.period),
         allowances=_line_adjustments(line.allowances_charges, adjustments_minor, money, is_charge=False),
         charges=_line_adjustments(line.allowances_charges, adjustments_minor, money, is_charge=True),
-        price=item_prices.price(line, amount(money, product_minor), is_gross=invoice.price_basis is PriceBasis.GROSS),
+        price=item_prices.price(line, money, is_gross=is_gross),
         vat_category=vat.category.value if vat and vat.category else None,
         vat_rate=_rate(vat) if vat else None,
         item=Item(name=line.name, seller_id=line.item_id),
     )
-
-
-def _without_vat(line: InvoiceLine, *, is_gross: bool) -> tuple[int, list[int]]:
-    """The line before its allowances and charges, and the amounts of those, all without VAT: together the line's net amount."""
-    signed = [item.signed_minor for item in line.allowances_charges]
-    if not is_gross or line.vat is None or line.net_amount_minor is None:
-        return line.line_total_minor - sum(signed), [abs(part) for part in signed]
-    product, *parts = item_prices.net_parts([line.line_total_minor - sum(signed), *signed], line.net_amount_minor, line.vat.rate)
-    return product, [abs(part) for part in parts]
 
 
 def _line_adjustments(items: tuple[AllowanceCharge, ...], amounts_minor: list[int], money: Currency, *, is_charge: bool) -> tuple[Adjustment, ...]:

@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+CREDIT_NOTE_TYPES = frozenset("81 83 261 262 296 308 381 396 420 458 532".split())
+"""BT-3 of what takes away, and of what UBL writes as a CreditNote; all others are an Invoice."""
 _BILLING = "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
 
-from faktura.documents.en16931 import Adjustment, Buyer, DocumentTotals, EInvoice, Line, Seller, ServicePeriod, VatGroup
+from faktura.documents.e_invoice import ORDER_SEPARATOR
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, Adjustment, Buyer, DocumentTotals, EInvoice, Line, Seller, ServicePeriod, VatGroup
 from faktura.documents.terms import ROOT, TERMS, members
-from faktura.documents.ubl import CREDIT_NOTE_TYPES
+from faktura.domain.draft import ORDER_ID_MAX
 from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, PrecedingInvoice, TypeCode
 from faktura.domain.money import DECIMAL_PLACES_MAX, Currency, parse_decimal
@@ -28,6 +30,8 @@ BT-23 BT-24 BT-126
 )
 """Terms that the ledger keeps; the last row is how the document is written, which says nothing of what it is."""
 
+_ORDER_IDS = re.compile(r"[1-9][0-9]{0,15}(, [1-9][0-9]{0,15})*\Z")
+_ORDER_TEXT_MAX = 100_000
 _ROUNDED = Context(prec=200, rounding=ROUND_HALF_UP)
 
 
@@ -133,6 +137,7 @@ def to_invoice(document: EInvoice, *, account_id: int = 0, created_at_us: int = 
         preceding_invoice=PrecedingInvoice(number=preceding.number, issue_date=preceding.issue_date) if preceding else None,
         note="\n".join(note.text for note in document.notes) or None,
         payment_terms=document.payment_terms,
+        order_ids=_order_ids(document),
     )
     standing = _standing(reader, totals)
     if reader.faults:
@@ -156,6 +161,15 @@ def _type_code(reader: _Reader, document: EInvoice) -> TypeCode | None:
         message = f"{total} is negative in a credit note (BT-3 {code}), which takes away by being one: it would add to what is owed"
         reader.faults.append(fault("value", "total_with_vat", message))
     return found
+
+
+def _order_ids(document: EInvoice) -> tuple[int, ...] | None:
+    """BT-14 as the order numbers that it is written from here; None for another, which is no number or has leading zeros."""
+    said = document.sales_order or ""
+    if len(said) > _ORDER_TEXT_MAX or not _ORDER_IDS.match(said):
+        return None
+    ids = tuple(map(int, said.split(ORDER_SEPARATOR)))
+    return ids if max(ids) < ORDER_ID_MAX else None
 
 
 def _standing(reader: _Reader, totals: DocumentTotals) -> Standing:
@@ -279,7 +293,8 @@ def not_kept(document: EInvoice) -> tuple[str, ...]:
         found["BG-3"] = None
     if document.payment and len(document.payment.credit_transfers) > 1:
         found["BG-17"] = None
-    return tuple(f"{term_id} {TERMS[term_id].name}" for term_id in found if term_id not in _KEPT)
+    kept = _KEPT | {"BT-14"} if _order_ids(document) else _KEPT
+    return tuple(f"{term_id} {TERMS[term_id].name}" for term_id in found if term_id not in kept)
 
 
 def _walk(holder: object, group: str, see: Callable[[str], object]) -> None:

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from faktura.documents import item_prices
+from faktura.documents.en16931 import Price
 from faktura.documents.pdf_formats import Formats, formats
 from faktura.documents.pdf_glyphs import printable
 from faktura.documents.pdf_look import Look, logo_format
@@ -22,8 +24,6 @@ LINES_MAX = 5000
 """Of a PDF: some 150 pages, a gigabyte and six seconds while they are set."""
 _UNBROKEN = 10_000
 _KEPT_TEXT_LINES_MAX = 35
-_PRICE_DECIMALS = 4
-"""Decimals of the price without VAT that is derived from one with VAT."""
 
 
 class Writing(NamedTuple):
@@ -199,7 +199,9 @@ def _marks(invoice: Invoice, write: Writing, *, is_test: bool) -> list[str]:
 
 def _rows(lines: Sequence[InvoiceLine], write: Writing) -> list[dict[str, Any]]:
     quantities = _aligned([line.quantity for line in lines], 0, write.form)
-    prices = _aligned([line.unit_price for line in lines], write.money.digits, write.form)
+    net_prices = [item_prices.price(line, write.money, is_gross=write.is_gross) for line in lines]
+    shown = [line.unit_price if write.is_gross else price.net or Decimal(0) for line, price in zip(lines, net_prices, strict=True)]
+    prices = _aligned(shown, write.money.digits, write.form)
     return [
         {
             "name": line.name,
@@ -207,12 +209,12 @@ def _rows(lines: Sequence[InvoiceLine], write: Writing) -> list[dict[str, Any]]:
             "quantity": quantity,
             "unit": unit(line.unit_code, write.language),
             "price": price,
-            "price_net": _net_price(line, write) if write.is_gross else "",
+            "price_more": _price_more(net_price, write),
             "vat": _rate(line.vat, write),
             "net": write.amount(line.net_amount_minor),
             "total": write.amount(line.line_total_minor),
         }
-        for line, quantity, price in zip(lines, quantities, prices, strict=True)
+        for line, quantity, price, net_price in zip(lines, quantities, prices, net_prices, strict=True)
     ]
 
 
@@ -239,11 +241,12 @@ def _details(line: InvoiceLine, write: Writing) -> list[str]:
     return joined + [f"{item.reason}: {write.amount(item.signed_minor)}" for item in line.allowances_charges]
 
 
-def _net_price(line: InvoiceLine, write: Writing) -> str:
-    """The unit price without VAT (Art. 226 (8)), of one that contains it."""
-    rate = line.vat.rate if line.vat else Decimal(0)
-    net = round(line.unit_price * 100 / (100 + rate), _PRICE_DECIMALS)
-    return f"{write.form.number(net, decimals_min=write.money.digits)} {write.say['price_without']}"
+def _price_more(price: Price, write: Writing) -> str:
+    """Under the price: what it is without VAT (Art. 226 (8)) where it contains it, and how many it is for; as the e-invoice says it (BT-146, BT-149)."""
+    said = [write.form.number(price.net or Decimal(0), decimals_min=write.money.digits), write.say["price_without"]] if write.is_gross else []
+    if price.base_quantity is not None:
+        said += [write.say["price_for"], write.form.number(price.base_quantity), unit(price.base_unit or "", write.language)]
+    return " ".join(said)
 
 
 def _rate(vat: VatKey | None, write: Writing) -> str:

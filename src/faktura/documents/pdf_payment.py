@@ -14,6 +14,9 @@ EPC_AMOUNT_MAX_MINOR = 99_999_999_999
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}\Z")
 _BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?\Z")
 _NAME_LENGTH_MAX, _TEXT_LENGTH_MAX = 70, 140
+"""In characters, each field's own bound."""
+EPC_BYTES_MAX = 331
+"""Of the whole text as it is encoded: version 13 of the code, the largest that the guideline allows."""
 
 
 def payment_block(invoice: Invoice, say: dict[str, str], form: Formats) -> tuple[list[list[str]], str]:
@@ -38,23 +41,24 @@ def _compact(text: str | None) -> str:
 
 
 def epc_text(*, name: str, iban: str, bic: str, amount_minor: int, reference: str) -> str | None:
-    """The code's text; None where the guideline has no room for the transfer."""
-    if not _IBAN.match(iban) or not 0 < amount_minor <= EPC_AMOUNT_MAX_MINOR:
+    """The code's text; None where the guideline has no room for the transfer.
+
+    A long name is cut, as banks cut it. A reference never is: by half of it the seller would not know what was paid.
+    """
+    said = _one_line(reference)
+    if not _IBAN.match(iban) or not 0 < amount_minor <= EPC_AMOUNT_MAX_MINOR or len(said) > _TEXT_LENGTH_MAX:
         return None
-    lines = [
-        "BCD",
-        "002",
-        "1",  # UTF-8
-        "SCT",
-        bic if _BIC.match(bic) else "",
-        _one_line(name)[:_NAME_LENGTH_MAX],
-        iban,
-        f"EUR{amount_minor // 100}.{amount_minor % 100:02}",
-        "",
-        "",
-        _one_line(reference)[:_TEXT_LENGTH_MAX],
-    ]
-    return "\n".join(lines)
+    amount = f"EUR{amount_minor // 100}.{amount_minor % 100:02}"
+    # UTF-8 by its number 1; no purpose and no structured reference.
+    before, after = ["BCD", "002", "1", "SCT", bic if _BIC.match(bic) else ""], [iban, amount, "", "", said]
+    room = EPC_BYTES_MAX - len("\n".join([*before, "", *after]).encode())
+    payee = _cut(_one_line(name)[:_NAME_LENGTH_MAX], room)
+    return "\n".join([*before, payee, *after]) if payee else None
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    """As much of it as its encoding has room for, whole characters."""
+    return text.encode()[: max(0, bytes_max)].decode(errors="ignore").strip()
 
 
 def _one_line(text: str) -> str:

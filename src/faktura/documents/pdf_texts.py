@@ -66,6 +66,7 @@ WORDS = {
     "price_net": ("Ед. цена без ДДС", "Einzelpreis netto", "Unit price excl. VAT"),
     "price_gross": ("Ед. цена с ДДС", "Einzelpreis brutto", "Unit price incl. VAT"),
     "price_without": ("без ДДС", "netto", "excl. VAT"),
+    "price_for": ("за", "für", "for"),
     "vat": ("ДДС", "USt.", "VAT"),
     "net": ("Стойност без ДДС", "Netto", "Net amount"),
     "gross": ("Стойност с ДДС", "Brutto", "Incl. VAT"),

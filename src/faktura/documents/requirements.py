@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from faktura.documents.en16931 import EInvoice, Profile
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, EInvoice, Profile
 from faktura.documents.terms import ROOT, TERMS, Term, attribute_path, members
 from faktura.domain.errors import Fault, fault
 from faktura.domain.party import is_iban
@@ -123,7 +123,9 @@ def _missing(document: EInvoice, rule: str, term_id: str, why: str) -> Iterator[
 
 
 def _payable(document: EInvoice) -> Iterator[tuple[str, str, str]]:
-    if (document.totals.payable or 0) > 0 and document.due_date is None and not document.payment_terms:
+    """Of invoices: what a credit note amounts to is not paid, and neither UBL's rules nor any newer ones ask for its terms."""
+    is_credit_note = document.type_code in CREDIT_NOTE_TYPES
+    if not is_credit_note and (document.totals.payable or 0) > 0 and document.due_date is None and not document.payment_terms:
         yield "BR-CO-25", "due_date", "is missing: an amount to pay needs a due date or payment terms (BT-9, BT-20)"
 
 

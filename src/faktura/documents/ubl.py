@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from faktura.documents.en16931 import EInvoice, Note, Parsed, Profile, Syntax, as_profile
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, EInvoice, Note, Parsed, Profile, Syntax, as_profile
 from faktura.documents.xml_layout import Node, read_layout
 from faktura.documents.xml_reader import Element, read_document, safe_root
 from faktura.documents.xml_values import ISO_DAYS, Codec, Dialect
@@ -14,8 +14,6 @@ from faktura.domain.errors import InputError
 
 INVOICE = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
 CREDIT_NOTE = "urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2"
-CREDIT_NOTE_TYPES = frozenset("81 83 261 262 296 308 381 396 420 458 532".split())
-"""BT-3 of what UBL writes as a CreditNote; all others are an Invoice."""
 
 _CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 _CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"

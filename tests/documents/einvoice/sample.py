@@ -118,6 +118,7 @@ def documents(draw: st.DrawFn) -> Invoice:
         due_date=draw(st.sampled_from([None, date(2024, 10, 9)])),
         tax_point_date=draw(st.sampled_from([None, date(2024, 9, 20)])),
         note=draw(st.none() | TEXTS),
+        order_ids=draw(st.sampled_from([(), (1,), (1042, 1043)])),
         payment_terms=draw(st.none() | TEXTS.filter(lambda text: not text.startswith("#"))),
         preceding_invoice=None if type_code is TypeCode.INVOICE else PrecedingInvoice(number="0000000001", issue_date=draw(st.sampled_from([None, FIRST]))),
         override_reason="agreed",

@@ -11,9 +11,8 @@ from tests.documents.einvoice.sample import as_document
 from tests.domain.sample import ALLOWANCE, CHARGE, DRAFT
 
 from faktura.documents.e_invoice import to_e_invoice
-from faktura.documents.en16931 import CreditTransfer, EInvoice, Identifier, PaymentInstructions, Profile
+from faktura.documents.en16931 import CREDIT_NOTE_TYPES, CreditTransfer, EInvoice, Identifier, PaymentInstructions, Profile
 from faktura.documents.heard_invoice import to_invoice
-from faktura.documents.ubl import CREDIT_NOTE_TYPES
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.invoice import TypeCode
 
@@ -99,6 +98,21 @@ def test_reasons(reason: str | None, code: str | None, kept: str) -> None:
     """An allowance is kept with words that say no more than the document does."""
     document = replace(GOOD, allowances=(replace(GOOD.allowances[0], reason=reason, reason_code=code),))
     assert next(item.reason for item in to_invoice(document).invoice.allowances_charges if not item.is_charge) == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        *(("4711", (4711,)), ("7, 1042", (7, 1042)), ("9223372036854775807", None)),
+        *((text, None) for text in ("0815", "SO-7", "7;8", "7,8", "7, ", "0", "-7", "\u0667", "7\n", "1" * 30, "1" * 5000, ", ".join("7" * 99_999))),
+        (", ".join("7" * 9999), (7,) * 9999),
+    ],
+)
+def test_a_sales_order_of_plain_numbers_is_the_order(said: str, kept: tuple[int, ...] | None) -> None:
+    """As we write them ourselves; every other is told."""
+    heard = to_invoice(replace(GOOD, sales_order=said))
+    assert heard.invoice.order_ids == kept
+    assert ("BT-14 Sales order reference" in heard.not_kept) is (kept is None)
 
 
 def test_a_party_without_a_name_is_told() -> None:

@@ -98,6 +98,8 @@ def test_heard_again(document: Invoice) -> None:
         heard = to_invoice(xml_invoice.parse(body).document)
         for name in ("number", "type_code", "issue_date", "due_date", "tax_point_date", "period", "currency", "vat_breakdown", "note", *AMOUNTS):
             assert getattr(heard.invoice, name) == getattr(document, name), name
+        assert heard.invoice.order_ids == (document.order_ids or None)
+        assert not any(said.startswith("BT-14 ") for said in heard.not_kept)
         assert [line.net_amount_minor for line in heard.invoice.lines or ()] == [line.net_amount_minor for line in document.lines or ()]
         assert heard.standing.due_minor == document.total_with_vat_minor
         if terms.vat_breakdown[0].category != "O":  # that names no VAT ids
@@ -145,6 +147,40 @@ def test_credit_notes_are_ubl_credit_notes() -> None:
     body = xml_invoice.render(to_e_invoice(document, profile=Profile.EN16931), syntax=Syntax.UBL)
     assert b"<CreditNote " in body
     assert b">-" not in body
+
+
+@pytest.mark.parametrize("type_code", [TypeCode.INVOICE, TypeCode.DEBIT_NOTE, TypeCode.CREDIT_NOTE])
+def test_what_no_terms_mean(type_code: TypeCode) -> None:
+    """An invoice is payable on receipt, a credit note is not to be paid; a day or terms of the document's own stand alone, and nothing needs no words."""
+    document = replace(as_document(DRAFT), type_code=type_code)
+    said = "Credited to the buyer, nothing to pay" if type_code is TypeCode.CREDIT_NOTE else "Payable on receipt"
+    for profile in Profile:
+        assert to_e_invoice(document, profile=profile).payment_terms == said
+        assert to_e_invoice(replace(document, due_date=document.issue_date), profile=profile).payment_terms is None
+        assert to_e_invoice(replace(document, payment_terms="Refunded"), profile=profile).payment_terms == "Refunded"
+        paid = replace(settle(document.total_with_vat_minor or 0, ()), paid_minor=document.total_with_vat_minor)
+        assert to_e_invoice(document, profile=profile, standing=paid).payment_terms is None
+
+
+@pytest.mark.parametrize("type_code", ["380", "383", "381", "261"])
+def test_only_what_is_paid_needs_terms(type_code: str) -> None:
+    """BR-CO-25, as UBL's official rules ask it of invoices alone."""
+    document = replace(to_e_invoice(as_document(DRAFT), profile=Profile.EN16931), type_code=type_code, due_date=None, payment_terms=None)
+    assert ({found.rule for found in required_faults(document, Profile.EN16931)} == {"BR-CO-25"}) is (type_code in {"380", "383"})
+
+
+@pytest.mark.parametrize(("order_ids", "said"), [((4711,), b"4711"), ((1043, 7, 1042), b"1043, 7, 1042")])
+def test_order_numbers_are_the_sales_order(order_ids: tuple[int, ...], said: bytes) -> None:
+    """BT-14 in both syntaxes, also of a credit note; UBL's mandatory number of the buyer's own order, which is none, stays NA and nobody's reference."""
+    for type_code in (TypeCode.INVOICE, TypeCode.CREDIT_NOTE):
+        document = replace(as_document(replace(DRAFT, type_code=type_code, order_ids=order_ids)), buyer=replace(BUYER, buyer_reference=None))
+        terms = to_e_invoice(document, profile=Profile.PEPPOL)
+        assert (terms.order, terms.sales_order) == (None, said.decode())
+        assert "PEPPOL-EN16931-R003" in {found.rule for found in required_faults(terms, Profile.PEPPOL)}
+        ubl, cii = (xml_invoice.render(terms, syntax=syntax) for syntax in Syntax)
+        assert b"<cac:OrderReference><cbc:ID>NA</cbc:ID><cbc:SalesOrderID>" + said + b"</cbc:SalesOrderID></cac:OrderReference>" in ubl
+        assert b"<ram:SellerOrderReferencedDocument><ram:IssuerAssignedID>" + said + b"<" in cii
+        assert xml_invoice.parse(ubl).document == xml_invoice.parse(cii).document == terms
 
 
 def test_missing_terms_are_told_at_once() -> None:

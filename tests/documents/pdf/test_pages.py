@@ -23,9 +23,10 @@ from tests.documents.pdf.samples import BULGARIAN, CREDIT, GERMAN, S19, S20, all
 from tests.domain.sample import drafts
 
 from faktura.documents.pdf import Look, render_pdf
+from faktura.documents.pdf_formats import formats
 from faktura.documents.pdf_glyphs import printable
-from faktura.documents.pdf_payment import epc_text
-from faktura.documents.pdf_texts import WORDS
+from faktura.documents.pdf_payment import epc_text, payment_block, qr_svg
+from faktura.documents.pdf_texts import WORDS, words
 from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError
 from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.vat import PriceBasis, VatCategory, VatKey
@@ -73,8 +74,8 @@ def test_a_bulgarian_invoice_says_what_the_law_asks() -> None:
 def test_each_language_has_the_words_for_reverse_charge() -> None:
     """The words of the law stand with the ground that the document gives."""
     wanted = {"bg": "Обратно начисляване", "de": "Steuerschuldnerschaft des Leistungsempfängers", "en": "Reverse charge"}
-    for language, words in wanted.items():
-        assert f"{words}: Art. 196 der Richtlinie 2006/112/EG" in text(document(GERMAN), language)
+    for language, legal in wanted.items():
+        assert f"{legal}: Art. 196 der Richtlinie 2006/112/EG" in text(document(GERMAN), language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -125,7 +126,7 @@ def test_a_credit_note_names_the_invoice_and_shows_what_is_credited() -> None:
 def test_gross_prices_stand_beside_the_net() -> None:
     """The price without VAT, the net amounts and the contained VAT of gross prices are said."""
     said = text(document(CREDIT))
-    for wanted in ("Unit price incl. VAT", "29.90", "25.1261 excl. VAT", "25.13", "45.13", "8.57"):
+    for wanted in ("Unit price incl. VAT", "29.90", "25.13 excl. VAT", "10.00 excl. VAT", "45.13", "8.57"):
         assert wanted in said
 
 
@@ -262,6 +263,41 @@ def test_payment_codes_are_those_of_the_guideline() -> None:
     assert epc_text(name="Host", iban="no iban", bic="", amount_minor=1, reference="") is None
     assert epc_text(name="Host", iban="BG80BNBG96611020345678", bic="", amount_minor=0, reference="") is None
     assert epc_text(name="Host", iban="BG80BNBG96611020345678", bic="", amount_minor=10**11, reference="") is None
+
+
+@pytest.mark.parametrize("letter", ["x", "я", "€", "🧾"])
+@pytest.mark.parametrize("bic", ["", "BNBGBGSDXXX"])
+@pytest.mark.parametrize("digits", [10, 70, 140])
+def test_a_payment_code_is_bounded_in_bytes(letter: str, bic: str, digits: int) -> None:
+    """331 of them, whatever letters have: names are cut between letters as far as they must, references stay whole, or there is no code."""
+    name = f"{letter * 30} {letter * 60}"
+    made = {}
+    for reference in ("7" * digits, letter * digits):
+        code = epc_text(name=name, iban="MT84MALT011000012345MTLCAST001SXXX", bic=bic, amount_minor=99_999_999_999, reference=reference)
+        made[reference] = code
+        if code is None:
+            continue
+        lines = code.split("\n")
+        assert len(lines) == 11
+        assert len(code.encode()) <= 331
+        assert lines[10] == reference
+        assert lines[5]
+        assert name.startswith(lines[5])
+        assert len(lines[5]) == 70 or len((code + letter).encode()) > 331 or lines[5] == letter * 30
+        modules = re.search(r' width="(\d+)"', qr_svg(code))
+        assert modules
+        assert int(modules[1]) <= 69  # version 13
+    assert made["7" * digits] is not None
+    assert (made[letter * digits] is None) is (len((letter * digits).encode()) > 240)
+
+
+def test_a_payment_code_needs_its_reference_and_name() -> None:
+    """A document's number beyond 140 characters and a name of nothing printable make none; nor does the page of such a document, which still tells how to pay."""
+    assert epc_text(name="\u200b", iban="BG80BNBG96611020345678", bic="", amount_minor=1, reference="7") is None
+    assert epc_text(name="Host", iban="BG80BNBG96611020345678", bic="", amount_minor=1, reference="7" * 141) is None
+    assert payment_block(document(GERMAN), words("de"), formats("de"))[1]
+    rows, code = payment_block(replace(document(GERMAN), number="7" * 141), words("de"), formats("de"))
+    assert (rows[3], code) == (["Verwendungszweck", "7" * 141], "")
 
 
 def test_languages_and_looks_that_cannot_be_used_are_refused() -> None:

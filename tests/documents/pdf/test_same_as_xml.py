@@ -31,7 +31,8 @@ def hybrid(invoice: Invoice, language: str) -> bytes:
 
 def differences(pdf: bytes) -> list[str]:
     """What the e-invoice inside says and the English pages do not: number, dates, parties' ids, names, and every amount."""
-    said = re.sub(r"\s+", "", "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", ""))
+    printed = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).replace("\u200b", "")
+    said = re.sub(r"\s+", "", printed)
     xml = cii.parse(extract_xml(pdf).data).document
     amounts = [item.net_amount for item in xml.lines]
     amounts += [amount for group in xml.vat_breakdown for amount in (group.taxable_amount, group.tax_amount)]
@@ -42,6 +43,10 @@ def differences(pdf: bytes) -> list[str]:
     texts = [xml.number, xml.seller.name, xml.buyer.name, *(line.item.name for line in xml.lines if line.item)]
     texts += [shown_day(day) for day in (xml.issue_date, xml.due_date, xml.tax_point_date) if day]
     texts += [shown(amount) for amount in amounts if amount is not None]
+    prices = [f"{line.price.net:,}" for line in xml.lines if line.price]
+    if "Unitpriceincl.VAT" in said:
+        assert re.findall(r"([\d,.]+)\s+excl\. VAT", printed) == prices
+    texts += prices
     return [text for text in texts if text is not None and re.sub(r"\s+", "", text) not in said]
 
 
