@@ -18,8 +18,8 @@ from faktura.domain.errors import InputError
 class Validator:
     """Validates documents one after another."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self) -> None:
+        self._pool = _begin()
 
     def check(self, path: Path) -> Verdict:
         """What the checks say of a file; InputError for one that is no e-invoice, or cannot be read."""
@@ -31,17 +31,28 @@ class Validator:
             body = path.read_bytes()
         except OSError as error:
             raise InputError(error.strerror or str(error)) from error
-        try:
-            return self._pool.submit(validate, body).result()
-        except BrokenProcessPool as error:
-            raise InputError("what checks documents fell over it") from error
+        for _ in range(2):  # a process may have been ended from outside: only who fells a second one is to blame
+            try:
+                return self._pool.submit(validate, body).result()
+            except BrokenProcessPool:
+                self.close()
+                self._pool = _begin()
+        raise InputError("what checks documents fell over it")
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin_worker)
 
 
 @contextmanager
 def validating() -> Iterator[Validator]:
     """A validator, until the end of the block."""
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin_worker)
+    validator = Validator()
     try:
-        yield Validator(pool)
+        yield validator
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        validator.close()
