@@ -10,9 +10,8 @@ from faktura.domain.calendar import to_datetime
 from faktura.domain.invoice import Invoice, InvoiceLine
 from faktura.domain.money import Currency, canonical
 from faktura.domain.payment import Standing
-from faktura.domain.recorded import Difference, Heard, Outcome, SourceKind
+from faktura.domain.recorded import Difference, Heard, KnownSource, Outcome, SourceKind
 from faktura.domain.vat import VatBreakdown
-from faktura.ledger.ports import KnownSource
 
 _TERMS = (
     "number issue_date currency price_basis line_total_minor allowance_total_minor charge_total_minor "
@@ -24,7 +23,7 @@ _LINES_SHOWN_MAX = 20
 PRESENCE, LISTED, ABSENT = "presence", "listed", "absent"
 """The term, and its two values, of a document that its source no longer shows, or shows again."""
 _IDENTITY = {"number", "type_code", "total_with_vat"}
-"""Whoever contradicts one of these may be speaking of another document."""
+"""Whoever contradicts one of these may be speaking of another document. The statements `source_of_invoice` and `source_original` know them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ def is_absent(sources: list[KnownSource], *, seen_at_us: int) -> bool:
 
 def _other_original(heard: Heard, sources: list[KnownSource]) -> list[Difference]:
     """A document is one file: where another came first under its number, that one is the original."""
-    first = next((source.digest for source in sources if source.kind is SourceKind.DOCUMENT), None)
+    first = next((source.digest for source in sources if source.kind is SourceKind.DOCUMENT and not source.is_other), None)
     if heard.kind is not SourceKind.DOCUMENT or first is None:
         return []
     digest = hashlib.sha256(heard.body).digest()

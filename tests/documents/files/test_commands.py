@@ -9,7 +9,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.conftest import open_ledger
 from tests.database import make_copy
-from tests.documents.files.conftest import furnish
+from tests.documents.files.conftest import CAME, furnish
 from tests.documents.files.falling import fall_or_render
 
 from faktura.bootstrap import rendering
@@ -109,6 +109,20 @@ def test_many_documents(terminal: Terminal, documents: Documents, tmp_path: Path
     assert again == {"made": 1, "kept": summary["made"] - 1, "refused": summary["refused"]}
     assert contents(tmp_path / "out") == before
     terminal.ok("verify")
+
+
+def test_an_original(terminal: Terminal, documents: Documents, tmp_path: Path) -> None:
+    """Is given back to the byte, also on standard output; what did not come as an e-invoice has none, in one line, and no file."""
+    for name, body in CAME.items():
+        terminal.ok("invoice", "original", documents[name].id, "-o", tmp_path / name)
+        assert (tmp_path / name).read_bytes() == body
+    said = terminal.ok("invoice", "original", documents["came"].id, "-o", "-")
+    assert said.out.encode() == CAME["came"]
+    for name in ("invoice", "recorded"):
+        assert "original: is not there" in terminal("invoice", "original", documents[name].id, "-o", tmp_path / "x").refused()
+    assert "there is no document" in terminal("invoice", "original", 1, "-o", tmp_path / "x").refused()
+    assert not (tmp_path / "x").exists()
+    assert "ask for its original" in terminal("invoice", "render", documents["came"].id, "--as", "ubl", "-o", tmp_path / "x").refused()
 
 
 @pytest.mark.only("sqlite")
