@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 
 from faktura.domain.calendar import to_datetime
-from faktura.domain.invoice import Invoice, InvoiceLine
+from faktura.domain.invoice import Invoice, InvoiceLine, Period
 from faktura.domain.money import Currency, canonical
+from faktura.domain.party import Party
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import Difference, Heard, KnownSource, Outcome, SourceKind
 from faktura.domain.vat import VatBreakdown
@@ -64,7 +66,7 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
         if before is None:
             added[term] = now
         else:
-            differences.append(_difference(known, term, before, now))
+            differences += _differences(known, term, before, now)
     if is_absent(sources, seen_at_us=heard.seen_at_us):
         differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
@@ -148,6 +150,17 @@ def _type(invoice: Invoice) -> str | None:
 def _said(lines: tuple[InvoiceLine, ...]) -> Counter[InvoiceLine]:
     """What a source says in lines: rows of a file may come in any order, and net amounts of gross prices depend on it."""
     return Counter(replace(line, net_amount_minor=None) for line in lines)
+
+
+def _differences(known: Invoice, term: str, before: object, now: object) -> Iterator[Difference]:
+    """Of parties and periods each field by itself."""
+    if not isinstance(before, (Party, Period)):
+        yield _difference(known, term, before, now)
+        return
+    for name in (field.name for field in fields(before)):
+        kept, heard = getattr(before, name), getattr(now, name)
+        if kept != heard:
+            yield _difference(known, f"{term}.{name}", "unknown" if kept is None else kept, "unknown" if heard is None else heard)
 
 
 def _difference(known: Invoice, term: str, before: object, now: object) -> Difference:

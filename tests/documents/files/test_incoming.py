@@ -77,6 +77,34 @@ def test_a_second_version_is_a_conflict(terminal: Terminal, tmp_path: Path) -> N
     terminal.ok("verify")
 
 
+@pytest.mark.only("sqlite")
+def test_parties_are_compared_field_by_field(terminal: Terminal, tmp_path: Path) -> None:
+    """A contradiction names the fields that differ, in words and values of their own, on the terminal, in JSON and in `changes`; none that is as before."""
+    original = FILES / SAMPLES["ubl"][0]
+    changed = tmp_path / "changed.xml"
+    body = original.read_text("utf-8")
+    for old, new in (("[Seller city]", "Elsewhere"), ("[Buyer address line 1]", "Other street 1")):
+        body = body.replace(old, new)
+    body = re.sub(r"<cbc:ElectronicMail>seller@[^<]*</cbc:ElectronicMail>", "", body)
+    changed.write_text(body, "utf-8")
+    take_in(terminal, original)
+    said = terminal("import", changed, "--provider", "supplier", "--account", "us", "--json")
+    (differences,) = [line["differences"] for line in said.lines() if "differences" in line]
+    told = {item["term"]: (item["kept"], item["heard"]) for item in differences}
+    del told["original"]
+    assert told == {
+        "seller.city": ("[Seller city]", "Elsewhere"),
+        "seller.email": ("seller@email.de", "unknown"),
+        "buyer.street": ("[Buyer address line 1]", "Other street 1"),
+    }
+    shown = terminal("import", changed, "--provider", "supplier", "--account", "us")
+    assert "seller.city was [Seller city], now Elsewhere; " in shown.err
+    listed = terminal("changes")
+    assert "buyer.street was [Buyer address line 1], now Other street 1" in " ".join(listed.out.split())
+    assert "Party(" not in shown.err + listed.out + said.out
+    terminal.ok("verify")
+
+
 def test_what_has_no_place_is_told(terminal: Terminal) -> None:
     """Of a document that says more than the ledger keeps, it is told what only the original has."""
     _, _, told = take_in(terminal, FILES / "xrechnung-testsuite/technical-cases/cius/01.03_comprehensive_test_ubl.xml")
