@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _PDF_STARTS_WITHIN = 1024
 """What may stand before a PDF's header (ISO 32000-1, annex H)."""
 
+_ATTACHMENTS_TOLD_MAX = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
@@ -38,9 +40,18 @@ def xml_of(body: bytes) -> bytes:
     """The e-invoice itself; InputError for a PDF without one."""
     if not is_pdf(body):
         return body
+    return _attached(body)[0]
+
+
+def _attached(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The e-invoice in a PDF, and the names of the other files in it."""
     from faktura.documents.facturx import extract_xml  # noqa: PLC0415 - loads a PDF library
 
-    return extract_xml(body).data
+    found = extract_xml(body)
+    if b"<" not in found.data:
+        message = f"the PDF's attachment {found.name} is not XML"
+        raise InputError(message)
+    return found.data, found.others
 
 
 def parse_xml(body: bytes) -> Parsed:
@@ -58,7 +69,8 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
     from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415
     from faktura.documents.heard_invoice import to_invoice  # noqa: PLC0415
 
-    parsed = parse_xml(xml_of(body))
+    xml, others = _attached(body) if is_pdf(body) else (body, ())
+    parsed = parse_xml(xml)
     created_at_us = midnight(parsed.document.issue_date, provider.zone)
     found = to_invoice(parsed.document, created_at_us=created_at_us)
     seller, ours = found.invoice.seller, provider.seller
@@ -66,8 +78,11 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
         message = f"its seller has the VAT id {shown(seller.vat_id)}, the provider {provider.name} has {ours.vat_id}"
         raise InputError(message)
     heard = Heard(invoice=found.invoice, standing=found.standing, kind=SourceKind.DOCUMENT, body=body, seen_at_us=created_at_us)
+    attachments = [f"the attachment {shown(name)}" for name in others[:_ATTACHMENTS_TOLD_MAX]]
+    if len(others) > len(attachments):
+        attachments.append(f"{len(others) - len(attachments)} more attachments")
     doubts = tuple(str(item) for item in arithmetic_faults(parsed.document))
-    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept), doubts=doubts)
+    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept, *attachments), doubts=doubts)
 
 
 def _plain(vat_id: str) -> str:

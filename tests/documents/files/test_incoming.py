@@ -109,6 +109,8 @@ def test_what_has_no_place_is_told(terminal: Terminal) -> None:
     """Of a document that says more than the ledger keeps, it is told what only the original has."""
     _, _, told = take_in(terminal, FILES / "xrechnung-testsuite/technical-cases/cius/01.03_comprehensive_test_ubl.xml")
     assert "kept in the original only: " in told
+    _, _, told = take_in(terminal, FILES / "facturx-pdf/EN16931_Elektron.pdf")
+    assert "the attachment 'EN16931_Elektron_Aufmass.png'" in told
 
 
 def test_what_is_no_e_invoice_is_a_fault(terminal: Terminal, tmp_path: Path) -> None:
