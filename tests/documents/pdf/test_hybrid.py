@@ -94,14 +94,22 @@ def test_there_are_real_hybrids() -> None:
     assert len(list(REAL.glob("*.pdf"))) == 26
 
 
-def built(name: str = "factur-x.xml", data: bytes = b"<x/>", *, encryption: pikepdf.Encryption | None = None) -> bytes:
-    """A small PDF with an attachment."""
+def several(*files: tuple[str, bytes], encryption: pikepdf.Encryption | None = None) -> bytes:
+    """A small PDF with attachments, of one name or several."""
     opened = pikepdf.new()
     opened.add_blank_page()
-    opened.attachments[name] = pikepdf.AttachedFileSpec(opened, data, filename=name, mime_type="text/xml", description="", creation_date="", mod_date="")
+    for key, (name, data) in enumerate(files):
+        opened.attachments[f"{key}"] = pikepdf.AttachedFileSpec(
+            opened, data, filename=name, mime_type="text/xml", description="", creation_date="", mod_date=""
+        )
     out = io.BytesIO()
     opened.save(out, encryption=encryption or False)
     return out.getvalue()
+
+
+def built(name: str = "factur-x.xml", data: bytes = b"<x/>", *, encryption: pikepdf.Encryption | None = None) -> bytes:
+    """A small PDF with an attachment."""
+    return several((name, data), encryption=encryption)
 
 
 @pytest.mark.parametrize("name", ["factur-x.xml", "FACTUR-X.XML", "zugferd-invoice.xml", "ZUGFeRD-invoice.xml", "xrechnung.xml"])
@@ -126,17 +134,6 @@ def test_what_is_no_hybrid_is_refused_with_the_reason(pdf: bytes, reason: str) -
     """In a sentence, never by another error."""
     with pytest.raises(InputError, match=reason):
         extract_xml(pdf)
-
-
-def several(*files: tuple[str, bytes]) -> bytes:
-    """A small PDF with attachments, of one name or several."""
-    opened = pikepdf.new()
-    opened.add_blank_page()
-    for key, (name, data) in enumerate(files):
-        opened.attachments[f"{key}"] = pikepdf.AttachedFileSpec(opened, data, filename=name)
-    out = io.BytesIO()
-    opened.save(out)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize(
