@@ -90,7 +90,7 @@ def hand_out_original(books: Books, *, account_id: int, invoice_id: int) -> Orig
     if found is not None:
         return found
     if came:
-        message = "is not known: the e-invoice that came under its number has another type or total, and may be another document"
+        message = "is not known: the e-invoice that came under its number has another seller, type or total, and may be another document"
     elif invoice.origin is Origin.RECORDED:
         message = "is not there: the document was read from another system, and did not come as an e-invoice"
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from faktura.domain.calendar import to_datetime
 from faktura.domain.invoice import Invoice, InvoiceLine, Period
 from faktura.domain.money import Currency, canonical
-from faktura.domain.party import Party
+from faktura.domain.party import Party, is_same_by_id, is_same_name
 from faktura.domain.payment import Standing
 from faktura.domain.recorded import Difference, Heard, KnownSource, Outcome, SourceKind
 from faktura.domain.vat import VatBreakdown
@@ -24,7 +24,9 @@ _TERMS = (
 _LINES_SHOWN_MAX = 20
 PRESENCE, LISTED, ABSENT = "presence", "listed", "absent"
 """The term, and its two values, of a document that its source no longer shows, or shows again."""
-_IDENTITY = {"number", "type_code", "total_with_vat"}
+SELLER = "seller"
+"""The term, where the whole seller is another one; what differs of one seller is told field by field."""
+_IDENTITY = {"number", "type_code", "total_with_vat", SELLER}
 """Whoever contradicts one of these may be speaking of another document. The statements `source_of_invoice` and `source_original` know them, too."""
 
 
@@ -67,6 +69,7 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
             added[term] = now
         else:
             differences += _differences(known, term, before, now)
+    differences += _other_seller(known.seller, heard.invoice.seller)
     if is_absent(sources, seen_at_us=heard.seen_at_us):
         differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
@@ -94,6 +97,21 @@ def is_absent(sources: list[KnownSource], *, seen_at_us: int) -> bool:
     """Whether its source, when it was last asked before an instant, did not show the document any more; never where it was asked after that instant."""
     last = max(sources, key=lambda source: source.seen_at_us, default=None)
     return last is not None and last.kind is SourceKind.ABSENT and last.seen_at_us < seen_at_us
+
+
+def _other_seller(kept: Party | None, heard: Party | None) -> list[Difference]:
+    """Two sellers may give one number. Without an identifier that both name, they are two if their names are."""
+    if kept is None or heard is None:
+        return []
+    is_same = is_same_by_id(kept, heard)
+    if is_same or (is_same is None and is_same_name(kept, heard)):
+        return []
+    return [Difference(term=SELLER, kept=_who(kept), heard=_who(heard))]
+
+
+def _who(party: Party) -> str:
+    ids = ", ".join(filter(None, (party.vat_id, party.registration_id, party.tax_number)))
+    return f"{party.name} ({ids or 'no identifier'})"
 
 
 def _other_original(heard: Heard, sources: list[KnownSource]) -> list[Difference]:
