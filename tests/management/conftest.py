@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ from tests.management.site import Operation, Site, Wire, operations_of
 
 from faktura.bootstrap.books import open_books
 from faktura.config import DatabaseUrl, Settings
+from faktura.domain.invoice import Invoice, Origin, TypeCode
+from faktura.domain.money import Currency
 from faktura.domain.party import Party
+from faktura.domain.payment import Standing
+from faktura.domain.recorded import Heard, SourceKind
 from faktura.ledger.accounts import MANAGEMENT_SCOPES, create_token, revoke_token
+from faktura.ledger.importing import record
 from faktura.server.management.api import make_management
 from faktura.server.management.openapi import make_openapi
 
@@ -34,6 +40,24 @@ SENDER = Party(
 )
 """A seller of whom everything is known that any profile asks for."""
 DIALECTS = {"alpha": "vpsbg", "beta": "checkdomain"}
+
+
+def came(now_us: int) -> Heard:
+    """A document that came as an e-invoice."""
+    invoice = Invoice(
+        id=0,
+        account_id=0,
+        wire_id=0,
+        origin=Origin.RECORDED,
+        type_code=TypeCode.INVOICE,
+        number="CAME-1",
+        created_at_us=now_us,
+        issue_date=date(2024, 7, 1),
+        currency=Currency("EUR"),
+        recorded_at_us=0,
+        total_with_vat_minor=1200,
+    )
+    return Heard(invoice=invoice, standing=Standing(), kind=SourceKind.DOCUMENT, body=b"<Invoice/>")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -65,6 +89,7 @@ def furnished(engine: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
             ledger.provider(dialect, name=name, seller=SENDER)
             for reference in ("first", "second"):
                 ledger.account(name, f"{name}-{reference}")
+            list(record(ledger.books, provider=name, documents=[(f"{name}-second", came(ledger.clock.now_us))]))
             tokens[name] = create_token(ledger.books, provider=name, reference=None, scopes=("admin",))[0]
             for scope in MANAGEMENT_SCOPES:
                 tokens[f"{name}/{scope}"] = create_token(ledger.books, provider=name, reference=None, scopes=(scope,))[0]

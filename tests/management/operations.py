@@ -134,6 +134,12 @@ def _handed_out(api: Api, form: str) -> Ask:
     return Ask(path={"invoice_id": invoice_id})
 
 
+def _came(api: Api) -> Ask:
+    """The document that came as an e-invoice."""
+    (found,) = api.get("/invoices?number=CAME-1")["items"]
+    return Ask(path={"invoice_id": found["id"]})
+
+
 _MONTH = {"from": "2026-01-01", "to": "2026-12-31"}
 
 RECIPES: dict[str, Recipe] = {
@@ -168,6 +174,7 @@ RECIPES: dict[str, Recipe] = {
     "getInvoiceCii": lambda api: _handed_out(api, "cii.xml"),
     "getInvoiceXrechnung": lambda api: _handed_out(api, "xrechnung.xml"),
     "getInvoicePeppol": lambda api: _handed_out(api, "peppol.xml"),
+    "getInvoiceOriginal": _came,
     "invoiceProForma": lambda api: Ask(path={"invoice_id": invoice_of(api, type_code=325, order_ids=[next(_count)])}, body={}),
     "creditInvoice": lambda api: Ask(path={"invoice_id": invoice_of(api)}, body={"note": unique("credited")}),
     "allocateCreditNote": lambda api: Ask(path={"invoice_id": credit_note_of(api)}, body=_share(api)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from faktura.bootstrap.imports import FILE_BYTES_MAX, Advance, Report, file_fault
-from faktura.documents.incoming import read_document
+from faktura.documents.incoming import Incoming, read_document
 from faktura.domain.errors import FAULTS_SHOWN_MAX, InputError, InvalidDocumentError, SettingError
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard
@@ -45,11 +45,18 @@ def _documents(provider: Provider, files: Sequence[Path], report: Report, advanc
         except (SettingError, ArithmeticError, ValueError) as error:  # one file's nonsense never stops the others
             report.fault(f"{path}: its values cannot be kept: {error}")
             continue
-        if found.left_out:
-            report.notice(f"{path}: kept in the original only: {', '.join(found.left_out)}")
-        for doubt in found.doubts[:FAULTS_SHOWN_MAX]:
-            report.notice(f"{path}: does not agree with itself: {doubt}")
-        if len(found.doubts) > FAULTS_SHOWN_MAX:
-            report.notice(f"{path}: and {len(found.doubts) - FAULTS_SHOWN_MAX} more that do not agree")
+        _tell(path, found, report)
         yield found.heard
         advance(size)
+
+
+def _tell(path: Path, found: Incoming, report: Report) -> None:
+    """What a person should know of a document that goes in."""
+    for remark in found.remarks:
+        report.notice(f"{path}: {remark}")
+    if found.left_out:
+        report.notice(f"{path}: kept in the original only: {', '.join(found.left_out)}")
+    for doubt in found.doubts[:FAULTS_SHOWN_MAX]:
+        report.notice(f"{path}: does not agree with itself: {doubt}")
+    if len(found.doubts) > FAULTS_SHOWN_MAX:
+        report.notice(f"{path}: and {len(found.doubts) - FAULTS_SHOWN_MAX} more that do not agree")

@@ -19,10 +19,11 @@ from faktura.bootstrap.books import open_books
 from faktura.bootstrap.worker_process import begin_worker
 from faktura.config import Settings
 from faktura.documents.handing_out import LackingError, default_language, file_name, hand_out_as, stored_form
-from faktura.domain.document_file import DocumentFile, Form, is_made_again
+from faktura.domain.document_file import Form, is_made_again
 from faktura.domain.errors import FAULTS_SHOWN_MAX, FakturaError, LedgerError
 from faktura.ledger.exporting import LeftOut, Wanted, chosen_documents
 from faktura.ledger.ports import Books
+from faktura.storage.backup import sync
 
 AHEAD = 4
 """Documents a process that wait for it: enough to keep it busy, and memory flat."""
@@ -139,7 +140,7 @@ def do_job(books: Books, job: Job) -> Done:
         if _is_there(books, job):
             return Done(label=job.label, path=job.path, is_kept=True)
         file = hand_out_as(books, account_id=job.account_id, invoice_id=job.invoice_id, form=job.form, language=job.language)
-        write_whole(job.path, file)
+        write_whole(job.path, file.body or b"")
     except LedgerError:
         raise
     except LackingError as error:
@@ -149,23 +150,33 @@ def do_job(books: Books, job: Job) -> Done:
     return Done(label=job.label, path=job.path)
 
 
-def write_whole(path: Path, file: DocumentFile) -> None:
-    """Put a file where it belongs: it has its name when it is whole, and replaces what had it. FakturaError where it cannot be written."""
+def write_whole(path: Path, body: bytes) -> None:
+    """Put a file where it belongs, durably: it has its name when it is whole, and replaces what had it. FakturaError where it cannot be written."""
     path = path.resolve()  # a link stays one
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():  # a device or a pipe takes bytes, and is not replaced
-            path.write_bytes(file.body or b"")
+            path.write_bytes(body)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
-            aside.write_bytes(file.body or b"")
+            aside.write_bytes(body)
+            sync(aside)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
+        sync(path.parent)
     except OSError as error:
         message = f"{path} was not written: {error.strerror or error}"
         raise FakturaError(message) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder, and those above it, where they are not there yet; durable, as what is put into it."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
 
 
 def _is_there(books: Books, job: Job) -> bool:

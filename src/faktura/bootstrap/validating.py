@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from faktura.bootstrap.imports import FILE_BYTES_MAX
-from faktura.bootstrap.worker_process import begin_worker
+from faktura.bootstrap.rules_process import RulesFellError, RulesProcess
 from faktura.documents.validation import Verdict, validate
 from faktura.domain.errors import InputError
 
@@ -18,8 +15,8 @@ from faktura.domain.errors import InputError
 class Validator:
     """Validates documents one after another."""
 
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    def __init__(self) -> None:
+        self._process = RulesProcess()
 
     def check(self, path: Path) -> Verdict:
         """What the checks say of a file; InputError for one that is no e-invoice, or cannot be read."""
@@ -32,16 +29,17 @@ class Validator:
         except OSError as error:
             raise InputError(error.strerror or str(error)) from error
         try:
-            return self._pool.submit(validate, body).result()
-        except BrokenProcessPool as error:
+            return self._process.call(validate, body)
+        except RulesFellError as error:
             raise InputError("what checks documents fell over it") from error
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
 
 
 @contextmanager
 def validating() -> Iterator[Validator]:
     """A validator, until the end of the block."""
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin_worker)
-    try:
-        yield Validator(pool)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with closing(Validator()) as validator:
+        yield validator

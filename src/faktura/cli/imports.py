@@ -171,7 +171,7 @@ class _teller:  # noqa: N801 - used as a function
 
     def __call__(self, event: Change | Fault | Notice) -> None:
         if isinstance(event, (Fault, Notice)):
-            print(f"faktura: {event.message}", file=sys.stderr)
+            print(f"faktura: {harmless(event.message)}", file=sys.stderr)
             if self._as_json:
                 print_json({type(event).__name__.lower(): event.message})
         elif self._as_json:

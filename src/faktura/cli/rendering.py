@@ -14,7 +14,7 @@ from faktura.bootstrap.rendering import Done, render_all, write_whole
 from faktura.cli.filters import From, InMonth, OfAccount, OfProvider, OfType, To, document_filter, tell_left_out
 from faktura.cli.output import EXIT_INCOMPLETE, ID_MAX, JsonOption, books, harmless, print_json, progress
 from faktura.config import read_settings
-from faktura.documents.handing_out import LANGUAGES, hand_out_as
+from faktura.documents.handing_out import LANGUAGES, hand_out_as, hand_out_original
 from faktura.domain.document_file import Form
 from faktura.domain.errors import ConflictError, InvalidDocumentError, SettingError
 from faktura.ledger.exporting import Wanted
@@ -38,13 +38,14 @@ class As(StrEnum):
 
 
 AsForm = Annotated[As, typer.Option("--as", help="pdf, ubl or cii (EN 16931), xrechnung, peppol, or facturx (a PDF with the e-invoice in it).")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; - is standard output.")]
 InLanguage = Annotated[str | None, typer.Option("--language", help="Of a PDF: bg, de or en; default: that of the seller's country.")]
 
 
 def invoice_render(
     invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
     as_: AsForm,
-    file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; - is standard output.")],
+    file: OutFile,
     language: InLanguage = None,
 ) -> None:
     """Make a document into a PDF or an e-invoice.
@@ -63,10 +64,28 @@ def invoice_render(
             if not faults:
                 raise
             raise InvalidDocumentError(faults) from error  # a line for each
+    _put(file, made.body or b"")
+
+
+def invoice_original(
+    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
+    file: OutFile,
+) -> None:
+    """Give back the e-invoice that a document came as, XML or PDF, byte for byte as its seller sent it.
+
+    Example: faktura invoice original 10000000027 -o original.pdf
+    """
+    with books() as opened:
+        target = get_invoice(opened, invoice_id=invoice_id)
+        original = hand_out_original(opened, account_id=target.account.id, invoice_id=invoice_id)
+    _put(file, original.body)
+
+
+def _put(file: Path, body: bytes) -> None:
     if str(file) == "-":
-        sys.stdout.buffer.write(made.body or b"")
-        return
-    write_whole(file, made)
+        sys.stdout.buffer.write(body)
+    else:
+        write_whole(file, body)
 
 
 def render_command(

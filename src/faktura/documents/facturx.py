@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,8 @@ CONFORMANCE_LEVEL = "EN 16931"
 PDF_BYTES_MAX = 32 * 2**20
 XML_BYTES_MAX = 16 * 2**20
 
+_STREAM = re.compile(r"(stream )?<[^<>]* object at 0x[0-9a-f]+>:? ?")
+_E_INVOICES_MAX = 3
 _UNPACKED_BYTES_MAX = 4 * 2**20
 _ATTACHMENTS_MAX = 1000
 _NAMES = ("factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml")
@@ -108,6 +111,8 @@ class Attachment:
     data: bytes
     conformance_level: str | None
     """As the PDF's metadata say, such as EN 16931; None where they do not."""
+    others: tuple[str, ...] = ()
+    """Names of the other files in the PDF."""
 
 
 def extract_xml(pdf: bytes) -> Attachment:
@@ -121,27 +126,44 @@ def extract_xml(pdf: bytes) -> Attachment:
             return _attachment(opened)
     except pikepdf.PasswordError as error:
         raise InputError("the PDF is encrypted and asks for a password; save it without one") from error
-    except (pikepdf.PdfError, pikepdf.DependencyError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, RecursionError, OverflowError) as error:
-        message = f"this is no PDF that can be read: {str(error)[:200]}"
+    except pikepdf.PdfError as error:
+        message = f"this is no PDF that can be read: {_reason(error)}"
         raise InputError(message) from error
+    except (pikepdf.DependencyError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, RecursionError, OverflowError) as error:
+        raise InputError("this is no PDF that can be read: what it is made of does not fit together") from error
+
+
+def _reason(error: Exception) -> str:
+    """In words: the library names the stream that it read by its place in memory."""
+    said = _STREAM.sub("", str(error)).strip()
+    if "startxref" in said:
+        return "its end is missing or damaged, as of a file that was cut off"
+    return said[:200] or "it is damaged"
 
 
 def _attachment(opened: pikepdf.Pdf) -> Attachment:
-    found: dict[str, tuple[str, pikepdf.AttachedFileSpec]] = {}
+    found: list[tuple[str, pikepdf.AttachedFileSpec]] = []
+    names = []
     for count, (name, spec) in enumerate(opened.attachments.items()):
         if count >= _ATTACHMENTS_MAX:
             message = f"the PDF has more than {_ATTACHMENTS_MAX} attachments"
             raise InputError(message)
         written = spec.filename or name  # the tree's key may be anything
+        names.append(written)
         if written.casefold() in _NAMES:
-            found.setdefault(written.casefold(), (written, spec))
+            found.append((written, spec))
     if not found:
         message = f"the PDF carries no e-invoice: no attachment is named {', '.join(_NAMES)}"
         raise InputError(message)
     told = _metadata(opened)
-    chosen = told.get("DocumentFileName", "").casefold()
-    name, spec = found.get(chosen) or next(found[name] for name in _NAMES if name in found)
-    return Attachment(name=name, data=_unpacked(spec.get_file().obj, XML_BYTES_MAX), conformance_level=told.get("ConformanceLevel"))
+    chosen = [item for item in found if item[0].casefold() == told.get("DocumentFileName", "").casefold()] or found
+    bodies = {_unpacked(spec.get_file().obj, XML_BYTES_MAX) for _, spec in chosen[:_E_INVOICES_MAX]}
+    if len(bodies) > 1 or len(chosen) > _E_INVOICES_MAX:
+        message = f"the PDF carries several e-invoices and does not say which holds: {', '.join(name for name, _ in chosen[:10])}"
+        raise InputError(message)
+    name = chosen[0][0]
+    names.remove(name)
+    return Attachment(name=name, data=bodies.pop(), conformance_level=told.get("ConformanceLevel"), others=tuple(names))
 
 
 def _unpacked(stream: pikepdf.Object, bytes_max: int) -> bytes:
@@ -152,6 +174,8 @@ def _unpacked(stream: pikepdf.Object, bytes_max: int) -> bytes:
         message = f"an attachment is packed in a way that is not read: {' '.join(names)[:100]}"
         raise InputError(message)
     raw = bytes(stream.read_raw_bytes())
+    if not raw:
+        raise InputError("an attachment is empty")
     if names:
         unpacking = zlib.decompressobj()
         try:

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import quote
 
+from faktura.documents.incoming import is_pdf
 from faktura.documents.pdf_look import Look
-from faktura.domain.document_file import FACTURX_XML, DocumentFile, Form
+from faktura.domain.document_file import FACTURX_XML, ORIGINAL, DocumentFile, Form, Original
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, SettingError, fault
-from faktura.domain.invoice import Invoice, TypeCode
+from faktura.domain.invoice import Invoice, Origin, TypeCode
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import SourceKind
 from faktura.ledger.handing_out import hand_out
-from faktura.ledger.ports import Books
+from faktura.ledger.ports import Books, Transaction
 
 LANGUAGES = ("bg", "de", "en")
 """Of PDFs."""
@@ -45,9 +46,9 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
         if invoice is None or account is None:
             raise NotFoundError
         provider = tx.providers.get(account.provider_id)
-        has_original = any(source.kind is SourceKind.DOCUMENT for source in tx.sources.known(account_id, invoice_id))
+        has_original = invoice.origin is Origin.RECORDED and _came(tx, account_id, invoice_id)
     if has_original and form is not Form.PDF:
-        message = "came as an e-invoice of its seller's, which is kept as it is: nobody else may write another with other terms"
+        message = "came as an e-invoice of its seller's, and nobody else may write another with other terms: ask for its original"
         raise LackingError([fault("original", "document", message)])
     if not form.is_pdf:
         return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=form.value, make=lambda: make_xml(invoice, form, is_test=provider.is_test))
@@ -64,6 +65,46 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
         form=stored_form(form, spoken),
         make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml),
     )
+
+
+def hand_out_file(books: Books, *, account_id: int, invoice_id: int, form: Form | None, language: str | None = None) -> tuple[str, bytes, bytes]:
+    """A form of a document, or without one its original: how the file's name ends, its bytes, and their SHA-256. Raises as they do."""
+    if form is None:
+        original = hand_out_original(books, account_id=account_id, invoice_id=invoice_id)
+        return original_ending(original.body), original.body, original.sha256
+    file = hand_out_as(books, account_id=account_id, invoice_id=invoice_id, form=form, language=language)
+    return form.value, file.body or b"", file.sha256
+
+
+def hand_out_original(books: Books, *, account_id: int, invoice_id: int) -> Original:
+    """The file that a document came as, byte for byte.
+
+    Raises LackingError for a document that did not come as an e-invoice, NotFoundError for one that the account has not.
+    """
+    with books.storage.reading() as tx:
+        invoice = tx.invoices.get(account_id, invoice_id)
+        if invoice is None:
+            raise NotFoundError
+        found = tx.files.original(account_id, invoice_id) if invoice.origin is Origin.RECORDED else None
+        came = found is None and invoice.origin is Origin.RECORDED and _came(tx, account_id, invoice_id)
+    if found is not None:
+        return found
+    if came:
+        message = "is not known: the e-invoice that came under its number has another seller, type or total, and may be another document"
+    elif invoice.origin is Origin.RECORDED:
+        message = "is not there: the document was read from another system, and did not come as an e-invoice"
+    else:
+        message = "is not there: the document was issued here, and did not come from elsewhere"
+    raise LackingError([fault("original", "original", message)])
+
+
+def _came(tx: Transaction, account_id: int, invoice_id: int) -> bool:
+    return any(source.kind is SourceKind.DOCUMENT for source in tx.sources.known(account_id, invoice_id))
+
+
+def original_ending(body: bytes) -> str:
+    """How the name of an original ends."""
+    return f"{ORIGINAL}.{'pdf' if is_pdf(body) else 'xml'}"
 
 
 def stored_form(form: Form, language: str | None) -> str:
@@ -178,15 +219,18 @@ def accepted_language(header: str) -> str | None:
     return best if best is not None and liked[best] else None
 
 
-def file_name(number: str, form: Form, *, invoice_id: int | None = None) -> str:
-    """A name that is safe in a folder and a header, made of the document's number, and of its id where that shall tell it from others: ASCII, without a path."""
+def file_name(number: str, ending: str, *, invoice_id: int | None = None) -> str:
+    """A name that is safe in a folder and a header, made of the document's number, and of its id where that shall tell it from others: ASCII, without a path.
+
+    It ends with a form, or as an original does.
+    """
     plain = unicodedata.normalize("NFKD", number).encode("ascii", "ignore").decode()
     stem = _UNSAFE.sub("-", plain).strip("-.")[:_FILENAME_LENGTH_MAX] or "document"
-    return f"{stem}{'' if invoice_id is None else f'_{invoice_id}'}.{form.value}"
+    return f"{stem}{'' if invoice_id is None else f'_{invoice_id}'}.{ending}"
 
 
-def disposition(number: str, form: Form) -> str:
+def disposition(number: str, ending: str) -> str:
     """Content-Disposition of a file (RFC 6266); a number that is not ASCII, or unsafe, is told in full as RFC 8187 writes it."""
-    safe = file_name(number, form)
-    exact = f"{number.translate({ord('/'): '-', ord(chr(92)): '-'})[:_FILENAME_LENGTH_MAX]}.{form.value}"
+    safe = file_name(number, ending)
+    exact = f"{number.translate({ord('/'): '-', ord(chr(92)): '-'})[:_FILENAME_LENGTH_MAX]}.{ending}"
     return f'attachment; filename="{safe}"' + ("" if exact == safe else f"; filename*=UTF-8''{quote(exact, safe='')}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faktura.domain.calendar import midnight
 from faktura.domain.errors import InputError
+from faktura.domain.party import Party, has_id, is_same_by_id, is_same_name
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard, SourceKind
 from faktura.domain.text import shown
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _PDF_STARTS_WITHIN = 1024
 """What may stand before a PDF's header (ISO 32000-1, annex H)."""
+
+_ATTACHMENTS_TOLD_MAX = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class Incoming:
     """What of it only the original's bytes have: elements that were not understood, and terms that the ledger has no place for."""
     doubts: tuple[str, ...]
     """What in it does not agree with itself: it is kept as it says, since that is what was heard."""
+    remarks: tuple[str, ...]
+    """Why it is not certain whose document it is."""
 
 
 def is_pdf(body: bytes) -> bool:
@@ -38,9 +43,18 @@ def xml_of(body: bytes) -> bytes:
     """The e-invoice itself; InputError for a PDF without one."""
     if not is_pdf(body):
         return body
+    return _attached(body)[0]
+
+
+def _attached(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The e-invoice in a PDF, and the names of the other files in it."""
     from faktura.documents.facturx import extract_xml  # noqa: PLC0415 - loads a PDF library
 
-    return extract_xml(body).data
+    found = extract_xml(body)
+    if b"<" not in found.data:
+        message = f"the PDF's attachment {found.name} is not XML"
+        raise InputError(message)
+    return found.data, found.others
 
 
 def parse_xml(body: bytes) -> Parsed:
@@ -58,17 +72,31 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
     from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415
     from faktura.documents.heard_invoice import to_invoice  # noqa: PLC0415
 
-    parsed = parse_xml(xml_of(body))
+    xml, others = _attached(body) if is_pdf(body) else (body, ())
+    parsed = parse_xml(xml)
     created_at_us = midnight(parsed.document.issue_date, provider.zone)
     found = to_invoice(parsed.document, created_at_us=created_at_us)
     seller, ours = found.invoice.seller, provider.seller
-    if seller is not None and seller.vat_id and ours.vat_id and _plain(seller.vat_id) != _plain(ours.vat_id):
+    if seller is not None and seller.vat_id and ours.vat_id and not is_same_by_id(seller, ours):
         message = f"its seller has the VAT id {shown(seller.vat_id)}, the provider {provider.name} has {ours.vat_id}"
         raise InputError(message)
+    remark = _identity_remark(seller, provider)
     heard = Heard(invoice=found.invoice, standing=found.standing, kind=SourceKind.DOCUMENT, body=body, seen_at_us=created_at_us)
+    attachments = [f"the attachment {shown(name)}" for name in others[:_ATTACHMENTS_TOLD_MAX]]
+    if len(others) > len(attachments):
+        attachments.append(f"{len(others) - len(attachments)} more attachments")
     doubts = tuple(str(item) for item in arithmetic_faults(parsed.document))
-    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept), doubts=doubts)
+    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept, *attachments), doubts=doubts, remarks=(remark,) if remark else ())
 
 
-def _plain(vat_id: str) -> str:
-    return "".join(sign for sign in vat_id.upper() if sign.isalnum())
+def _identity_remark(seller: Party | None, provider: Provider) -> str | None:
+    """What a person should know where no identifier tells that a document is of the provider that it is taken in for."""
+    if seller is None:
+        return f"it names no seller: that it is {provider.name}'s is known of whoever imports it alone"
+    is_same = is_same_by_id(seller, provider.seller)
+    if is_same is not None:
+        return None if is_same else f"its seller {shown(seller.name)} has another register number or tax number than the provider {provider.name}"
+    name = "" if is_same_name(seller, provider.seller) else f", and it is not the provider's, {shown(provider.seller.name)}"
+    if not has_id(seller):
+        return f"its seller {shown(seller.name)} names no VAT id, register number or tax number: only the name tells who it is{name}"
+    return f"no identifier tells whether its seller {shown(seller.name)} is the provider {provider.name}: only the name does{name}" if name else None

@@ -29,8 +29,19 @@ class Form(StrEnum):
     @property
     def media_type(self) -> str:
         """For Content-Type."""
-        return "application/pdf" if self.is_pdf else "application/xml"
+        return media_type(self.value)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A file as it came from its seller, byte for byte."""
+
+    sha256: bytes
+    body: bytes
+
+
+ORIGINAL = "original"
+"""What it is asked for as."""
 
 FACTURX_XML = "facturx.xml"
 """The kept form of the CII inside of a hybrid PDF: nobody asks for it alone."""
@@ -52,6 +63,11 @@ class DocumentFile:
     recorded_at_us: int
     body: bytes | None = None
     """Its bytes; of what was read of a PDF none."""
+
+
+def media_type(ending: str) -> str:
+    """For Content-Type, by how the name of a file ends: its form, or `original.pdf`."""
+    return "application/pdf" if ending.endswith("pdf") else "application/xml"
 
 
 def is_made_again(form: str) -> bool:

@@ -13,6 +13,8 @@ _COUNTRY = re.compile(r"[A-Z]{2}\Z")
 _ELECTRONIC_ADDRESS = re.compile(r"[0-9A-Z]{2,4}:\S+\Z")
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?\Z")
 TEXT_LENGTH_MAX = 1000
+_IDS = ("vat_id", "registration_id", "tax_number")
+"""What tells a party from others, the surest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,30 @@ class Party:
     def to_mapping(self) -> dict[str, str]:
         """What is known of the party, for storage and JSON."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+
+def has_id(party: Party) -> bool:
+    """Whether anything but its name tells who it is."""
+    return any(_plain_id(party, name) for name in _IDS)
+
+
+def is_same_by_id(one: Party, other: Party) -> bool | None:
+    """Whether two are one by the first identifier that both have; None where they have none in common."""
+    for name in _IDS:
+        found, against = _plain_id(one, name), _plain_id(other, name)
+        if found and against:
+            return found == against
+    return None
+
+
+def is_same_name(one: Party, other: Party) -> bool:
+    """In any case, and however it is spaced."""
+    return "".join(one.name.split()).casefold() == "".join(other.name.split()).casefold()
+
+
+def _plain_id(party: Party, name: str) -> str:
+    """Without the case and signs that people write between."""
+    return "".join(sign for sign in (getattr(party, name) or "").upper() if sign.isalnum())
 
 
 def is_iban(value: str) -> bool:

@@ -67,6 +67,19 @@ class SourceWord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSource:
+    """Where something was heard before."""
+
+    kind: SourceKind
+    digest: bytes
+    seen_at_us: int
+    contradicts: bool
+    """It said otherwise than what is kept: that is told every time it is heard."""
+    is_other: bool
+    """It contradicts what tells a document from others, and may be of another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewWord:
     """The word by which a document came to be known, and where it is kept."""
 

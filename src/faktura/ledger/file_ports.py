@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from faktura.domain.document_file import DocumentFile
+from faktura.domain.document_file import DocumentFile, Original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,10 @@ class ServedFile:
 
 
 class FileStore(Protocol):
-    """Files as they were handed out."""
+    """Files as they were handed out, and as they came."""
 
     def insert(self, file: DocumentFile) -> None: ...
     def kept(self, account_id: int, invoice_id: int, form: str) -> DocumentFile | None: ...
     def made(self, account_id: int, invoice_id: int, form: str, sha256: bytes) -> DocumentFile | None: ...
     def get(self, account_id: int, file_id: int) -> DocumentFile | None: ...
+    def original(self, account_id: int, invoice_id: int) -> Original | None: ...

@@ -16,7 +16,7 @@ from faktura.domain.party import Party
 from faktura.domain.payment import Allocation, Payment, Refund, Reversal, Standing
 from faktura.domain.period import PeriodLock
 from faktura.domain.provider import Account, Provider, Token
-from faktura.domain.recorded import NewWord, SourceKind, SourceWord
+from faktura.domain.recorded import KnownSource, NewWord, SourceWord
 from faktura.domain.vat import VatBreakdown
 from faktura.domain.vat_check import VatIdCheck
 from faktura.ledger.collecting_ports import CollectedStore
@@ -102,17 +102,6 @@ class PaymentCredit:
     paid_on: date
     """Of a credit note its issue date."""
     credit_minor: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownSource:
-    """Where something was heard before."""
-
-    kind: SourceKind
-    digest: bytes
-    seen_at_us: int
-    contradicts: bool
-    """It said otherwise than what is kept: that is told every time it is heard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 
 from faktura.domain.calendar import to_datetime
-from faktura.domain.invoice import Invoice, InvoiceLine
+from faktura.domain.invoice import Invoice, InvoiceLine, Period
 from faktura.domain.money import Currency, canonical
+from faktura.domain.party import Party, is_same_by_id, is_same_name
 from faktura.domain.payment import Standing
-from faktura.domain.recorded import Difference, Heard, Outcome, SourceKind
+from faktura.domain.recorded import Difference, Heard, KnownSource, Outcome, SourceKind
 from faktura.domain.vat import VatBreakdown
-from faktura.ledger.ports import KnownSource
 
 _TERMS = (
     "number issue_date currency price_basis line_total_minor allowance_total_minor charge_total_minor "
@@ -23,8 +24,10 @@ _TERMS = (
 _LINES_SHOWN_MAX = 20
 PRESENCE, LISTED, ABSENT = "presence", "listed", "absent"
 """The term, and its two values, of a document that its source no longer shows, or shows again."""
-_IDENTITY = {"number", "type_code", "total_with_vat"}
-"""Whoever contradicts one of these may be speaking of another document."""
+SELLER = "seller"
+"""The term, where the whole seller is another one; what differs of one seller is told field by field."""
+_IDENTITY = {"number", "type_code", "total_with_vat", SELLER}
+"""Whoever contradicts one of these may be speaking of another document. The statements `source_of_invoice` and `source_original` know them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,8 @@ def compare(known: Invoice, standing: Standing, heard: Heard, *, sources: list[K
         if before is None:
             added[term] = now
         else:
-            differences.append(_difference(known, term, before, now))
+            differences += _differences(known, term, before, now)
+    differences += _other_seller(known.seller, heard.invoice.seller)
     if is_absent(sources, seen_at_us=heard.seen_at_us):
         differences.append(Difference(term=PRESENCE, kept=ABSENT, heard=LISTED))
     _compare_parts(known, heard.invoice, added, differences)
@@ -95,9 +99,24 @@ def is_absent(sources: list[KnownSource], *, seen_at_us: int) -> bool:
     return last is not None and last.kind is SourceKind.ABSENT and last.seen_at_us < seen_at_us
 
 
+def _other_seller(kept: Party | None, heard: Party | None) -> list[Difference]:
+    """Two sellers may give one number. Without an identifier that both name, they are two if their names are."""
+    if kept is None or heard is None:
+        return []
+    is_same = is_same_by_id(kept, heard)
+    if is_same or (is_same is None and is_same_name(kept, heard)):
+        return []
+    return [Difference(term=SELLER, kept=_who(kept), heard=_who(heard))]
+
+
+def _who(party: Party) -> str:
+    ids = ", ".join(filter(None, (party.vat_id, party.registration_id, party.tax_number)))
+    return f"{party.name} ({ids or 'no identifier'})"
+
+
 def _other_original(heard: Heard, sources: list[KnownSource]) -> list[Difference]:
     """A document is one file: where another came first under its number, that one is the original."""
-    first = next((source.digest for source in sources if source.kind is SourceKind.DOCUMENT), None)
+    first = next((source.digest for source in sources if source.kind is SourceKind.DOCUMENT and not source.is_other), None)
     if heard.kind is not SourceKind.DOCUMENT or first is None:
         return []
     digest = hashlib.sha256(heard.body).digest()
@@ -149,6 +168,17 @@ def _type(invoice: Invoice) -> str | None:
 def _said(lines: tuple[InvoiceLine, ...]) -> Counter[InvoiceLine]:
     """What a source says in lines: rows of a file may come in any order, and net amounts of gross prices depend on it."""
     return Counter(replace(line, net_amount_minor=None) for line in lines)
+
+
+def _differences(known: Invoice, term: str, before: object, now: object) -> Iterator[Difference]:
+    """Of parties and periods each field by itself."""
+    if not isinstance(before, (Party, Period)):
+        yield _difference(known, term, before, now)
+        return
+    for name in (field.name for field in fields(before)):
+        kept, heard = getattr(before, name), getattr(now, name)
+        if kept != heard:
+            yield _difference(known, f"{term}.{name}", "unknown" if kept is None else kept, "unknown" if heard is None else heard)
 
 
 def _difference(known: Invoice, term: str, before: object, now: object) -> Difference:

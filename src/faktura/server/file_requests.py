@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from faktura.dialects.base import Headers, Problem, ProblemKind, decode_query
 from faktura.documents.handing_out import LANGUAGES, accepted_language, disposition
-from faktura.domain.document_file import Form
+from faktura.domain.document_file import ORIGINAL, Form, media_type
 from faktura.domain.errors import Fault
 
 PREFIX = "/documents/v1/"
-_FORMS = {form.value: form for form in Form}
+_FORMS: dict[str, Form | None] = {form.value: form for form in Form} | {ORIGINAL: None}
 _FILE = re.compile(rf"{PREFIX}invoices/([1-9][0-9]{{0,17}})\.([a-z.]+)\Z", re.ASCII)
 
 
@@ -21,7 +21,8 @@ class FileQuery:
     """A document's file by the id that the provider's API gives the document."""
 
     wire_id: int
-    form: Form
+    form: Form | None
+    """None asks for the original."""
     language: str | None = None
     """None leaves it to Accept-Language."""
 
@@ -29,8 +30,7 @@ class FileQuery:
 def parse_file_request(*, method: str, path: str, query_string: str) -> FileQuery | Problem:
     """What a request below the prefix asks for."""
     found = _FILE.match(path)
-    form = _FORMS.get(found.group(2)) if found else None
-    if found is None or form is None:
+    if found is None or found.group(2) not in _FORMS:
         return Problem(kind=ProblemKind.NO_ROUTE, method=method, path=path)
     if method not in {"GET", "HEAD"}:
         return Problem(kind=ProblemKind.METHOD_NOT_ALLOWED, method=method, path=path)
@@ -38,7 +38,7 @@ def parse_file_request(*, method: str, path: str, query_string: str) -> FileQuer
     language = given[-1].decode("ascii", "replace") if given else None
     if language is not None and language not in LANGUAGES:
         return Problem(kind=ProblemKind.INVALID, method=method, path=path, errors={"language": [f"The language must be one of {', '.join(LANGUAGES)}."]})
-    return FileQuery(wire_id=int(found.group(1)), form=form, language=language)
+    return FileQuery(wire_id=int(found.group(1)), form=_FORMS[found.group(2)], language=language)
 
 
 def language_of(query: FileQuery, accept_language: bytes) -> str | None:
@@ -51,14 +51,17 @@ def file_tag(sha256: bytes) -> bytes:
     return b'"%b"' % sha256.hex().encode()
 
 
-def file_headers(headers: Headers, *, form: Form, number: str, sha256: bytes) -> Headers:
-    """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has."""
+def file_headers(headers: Headers, *, ending: str, number: str, sha256: bytes) -> Headers:
+    """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has.
+
+    Its name ends with its form, or as an original does; which of several languages it is in, a request decides of PDFs that are made here.
+    """
     kept = [header for header in headers if header[0] not in {b"content-type", b"vary", b"cache-control"}]
-    vary = b"Authorization, Accept-Language" if form.is_pdf else b"Authorization"
+    vary = b"Authorization, Accept-Language" if ending in {Form.PDF, Form.FACTURX} else b"Authorization"
     return [
         *kept,
-        (b"content-type", form.media_type.encode()),
-        (b"content-disposition", disposition(number, form).encode("ascii")),
+        (b"content-type", media_type(ending).encode()),
+        (b"content-disposition", disposition(number, ending).encode("ascii")),
         (b"etag", file_tag(sha256)),
         (b"cache-control", b"private, no-cache"),
         (b"vary", vary),

@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
-from faktura.documents.handing_out import LackingError, hand_out_as
+from faktura.documents.handing_out import LackingError, hand_out_file
+from faktura.domain.document_file import ORIGINAL
 from faktura.domain.errors import LedgerBusyError, LedgerError
 from faktura.domain.provider import Provider
 from faktura.ledger.listing_ports import ServedItems, ServedPage
@@ -200,7 +201,9 @@ class ProviderApi:
     async def _answer_file(self, call: _Call, dialect: WireDialect, token_hash: bytes, query: FileQuery) -> Response | None:
         """A document as a file: what is kept at once, anything else made in a thread. None where the token is no longer good."""
         now_us = time.time_ns() // 1000
-        served = await self._storage.fetch(self._storage.serving().serving.ask_file(token_hash, now_us=now_us, wire_id=query.wire_id, form=query.form.value))
+        served = await self._storage.fetch(
+            self._storage.serving().serving.ask_file(token_hash, now_us=now_us, wire_id=query.wire_id, form=query.form or ORIGINAL)
+        )
         if served is None:
             return None
         self.tokens_used[token_hash] = now_us
@@ -209,16 +212,16 @@ class ProviderApi:
             return self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
         if served.invoice_id is None:
             return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
-        body, sha256 = served.body, served.sha256
-        if body is None or sha256 is None:
+        if served.body is not None and served.sha256 is not None and query.form is not None:
+            ending, body, sha256 = query.form.value, served.body, served.sha256
+        else:
             books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
-            make = partial(hand_out_as, books, account_id=served.account_id, invoice_id=served.invoice_id, form=query.form, language=language)
+            make = partial(hand_out_file, books, account_id=served.account_id, invoice_id=served.invoice_id, form=query.form, language=language)
             try:
-                file = await self._renderer.run(make)
+                ending, body, sha256 = await self._renderer.run(make)
             except LackingError as error:
                 return self._refuse(dialect, refusal(error.faults, path=call.request.path), limit)
-            body, sha256 = file.body or b"", file.sha256
-        headers = file_headers(dialect.response_headers(limit), form=query.form, number=served.number, sha256=sha256)
+        headers = file_headers(dialect.response_headers(limit), ending=ending, number=served.number, sha256=sha256)
         if call.request.if_none_match and is_known(sha256, call.request.if_none_match):
             return Response(304, [header for header in headers if header[0] != b"content-type"], b"")
         return Response(200, headers, body)

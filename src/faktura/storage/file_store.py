@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faktura.domain.document_file import DocumentFile
+from faktura.domain.document_file import DocumentFile, Original
 from faktura.storage.driver import Driver, Row
 from faktura.storage.rows import flat_row
 
@@ -31,6 +31,11 @@ class FileRows:
         """The account's file of that id."""
         row = self._driver.one("document_file_get", account_id=account_id, file_id=file_id)
         return None if row is None else _to_file(row)
+
+    def original(self, account_id: int, invoice_id: int) -> Original | None:
+        """The first e-invoice that came of a document, but for those that may be of another one."""
+        row = self._driver.one("source_original", account_id=account_id, invoice_id=invoice_id)
+        return None if row is None else Original(sha256=bytes(row["digest"]), body=bytes(row["body"]))
 
 
 def _to_file(row: Row) -> DocumentFile:

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from faktura.domain.invoice import Invoice
 from faktura.domain.payment import Standing
-from faktura.domain.recorded import NewWord, SourceKind, SourceWord
-from faktura.ledger.ports import KnownSource
+from faktura.domain.recorded import KnownSource, NewWord, SourceKind, SourceWord
 from faktura.storage.document_rows import invoice_row
 from faktura.storage.driver import Driver
 from faktura.storage.invoice_store import InvoiceRows
@@ -60,7 +59,13 @@ class SourceRows:
         """All that was heard of a document, oldest first."""
         rows = self._driver.all("source_of_invoice", account_id=account_id, invoice_id=invoice_id)
         return [
-            KnownSource(kind=SourceKind(row["kind"]), digest=bytes(row["digest"]), seen_at_us=row["seen_at_us"], contradicts=row["conflicts"] > 0)
+            KnownSource(
+                kind=SourceKind(row["kind"]),
+                digest=bytes(row["digest"]),
+                seen_at_us=row["seen_at_us"],
+                contradicts=row["conflicts"] > 0,
+                is_other=row["others"] > 0,
+            )
             for row in rows
         ]
 

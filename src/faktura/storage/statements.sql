@@ -373,9 +373,19 @@ INSERT INTO source (account_id, source_id, invoice_id, kind, digest, body, seen_
 VALUES (:account_id, :source_id, :invoice_id, :kind, :digest, :body, :seen_at_us, :recorded_at_us);
 
 -- name: source_of_invoice
+-- Whoever contradicts what a document is told from others by may be of another one.
 SELECT s.source_id, s.kind, s.digest, s.seen_at_us,
-  (SELECT COUNT(*) FROM conflict c WHERE c.account_id = s.account_id AND c.invoice_id = s.invoice_id AND c.source_id = s.source_id) AS conflicts
+  (SELECT COUNT(*) FROM conflict c WHERE c.account_id = s.account_id AND c.invoice_id = s.invoice_id AND c.source_id = s.source_id) AS conflicts,
+  (SELECT COUNT(*) FROM conflict c WHERE c.account_id = s.account_id AND c.invoice_id = s.invoice_id AND c.source_id = s.source_id
+    AND c.term IN ('number', 'type_code', 'total_with_vat', 'seller')) AS others
 FROM source s WHERE s.account_id = :account_id AND s.invoice_id = :invoice_id ORDER BY s.source_id;
+
+-- name: source_original
+SELECT s.digest, s.body FROM source s
+WHERE s.account_id = :account_id AND s.invoice_id = :invoice_id AND s.kind = 'document'
+  AND NOT EXISTS (SELECT 1 FROM conflict c WHERE c.account_id = s.account_id AND c.invoice_id = s.invoice_id AND c.source_id = s.source_id
+    AND c.term IN ('number', 'type_code', 'total_with_vat', 'seller'))
+ORDER BY s.source_id LIMIT 1;
 
 -- name: observation_insert
 INSERT INTO observation (account_id, invoice_id, source_id, seen_at_us, paid_minor, due_minor, settlements, recorded_at_us)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ RECEIVER = Party(
     electronic_address="0204:991-33333TEST-33",
     buyer_reference="04011000-12345-34",
 )
+CAME = {"came": b"\xef\xbb\xbf<?xml version='1.0'?>\r\n<Invoice/>\r\n", "came as PDF": b"%PDF-1.7\n\0\xff%%EOF"}
+"""Files by the documents that came as them."""
 LINE = {"name": "VPS", "unit_price": "10", "period": {"start": "2024-07-01", "end": "2024-07-31"}}
 
 
@@ -89,8 +91,17 @@ def furnish(ledger: Ledger) -> dict[str, Invoice]:
         recorded_at_us=0,
         total_with_vat_minor=1200,
     )
-    (change,) = record(ledger.books, provider="vpsbg", documents=[("a", Heard(invoice=said, standing=Standing(), kind=SourceKind.LINES, body=b"x"))])
-    return documents | {"recorded": get_invoice(ledger.books, invoice_id=change.invoice_id).invoice}
+    own = documents["invoice"]
+    heard = {
+        "recorded": Heard(invoice=said, standing=Standing(), kind=SourceKind.LINES, body=b"x"),
+        "came": Heard(invoice=replace(said, number="Ä/8"), standing=Standing(), kind=SourceKind.DOCUMENT, body=CAME["came"]),
+        "came as PDF": Heard(invoice=replace(said, number="9"), standing=Standing(), kind=SourceKind.DOCUMENT, body=CAME["came as PDF"]),
+        # Somebody sends an e-invoice under the number of one that was issued here.
+        "invoice": Heard(invoice=replace(said, number=own.number), standing=Standing(), kind=SourceKind.DOCUMENT, body=b"<Invoice>forged</Invoice>"),
+    }
+    changes = {change.number: change for change in record(ledger.books, provider="vpsbg", documents=[("a", item) for item in heard.values()])}
+    found = {name: get_invoice(ledger.books, invoice_id=changes[item.invoice.number].invoice_id).invoice for name, item in heard.items()}
+    return documents | found
 
 
 @dataclass(frozen=True)

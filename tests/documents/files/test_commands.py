@@ -9,8 +9,10 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.conftest import open_ledger
 from tests.database import make_copy
-from tests.documents.files.conftest import furnish
+from tests.documents.files.conftest import CAME, furnish
+from tests.documents.files.falling import fall_or_render
 
+from faktura.bootstrap import rendering
 from faktura.domain.invoice import Invoice
 
 Documents = dict[str, Invoice]
@@ -40,6 +42,11 @@ def documents(filled: tuple[Path, Documents]) -> Documents:
 def contents(folder: Path) -> dict[str, bytes]:
     """All files below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def visible(folder: Path) -> dict[str, bytes]:
+    """Without what a killed process left of what it was writing."""
+    return {name: body for name, body in contents(folder).items() if not Path(name).name.startswith(".")}
 
 
 @pytest.mark.parametrize("form", ["pdf", "ubl", "cii", "xrechnung", "facturx"])
@@ -102,6 +109,38 @@ def test_many_documents(terminal: Terminal, documents: Documents, tmp_path: Path
     assert again == {"made": 1, "kept": summary["made"] - 1, "refused": summary["refused"]}
     assert contents(tmp_path / "out") == before
     terminal.ok("verify")
+
+
+def test_an_original(terminal: Terminal, documents: Documents, tmp_path: Path) -> None:
+    """Is given back to the byte, also on standard output; what did not come as an e-invoice has none, in one line, and no file."""
+    for name, body in CAME.items():
+        terminal.ok("invoice", "original", documents[name].id, "-o", tmp_path / name)
+        assert (tmp_path / name).read_bytes() == body
+    said = terminal.ok("invoice", "original", documents["came"].id, "-o", "-")
+    assert said.out.encode() == CAME["came"]
+    for name in ("invoice", "recorded"):
+        assert "original: is not there" in terminal("invoice", "original", documents[name].id, "-o", tmp_path / "x").refused()
+    assert "there is no document" in terminal("invoice", "original", 1, "-o", tmp_path / "x").refused()
+    assert not (tmp_path / "x").exists()
+    assert "ask for its original" in terminal("invoice", "render", documents["came"].id, "--as", "ubl", "-o", tmp_path / "x").refused()
+
+
+@pytest.mark.only("sqlite")
+def test_a_killed_process_ends_the_run(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line; what is there is whole, and is kept by the next run, which makes the others."""
+    words = ("render", "--month", "2024-08", "--as", "ubl", "--folder", tmp_path / "out", "--workers", 2, "--json")
+    with monkeypatch.context() as patched:
+        patched.setattr(rendering, "_work", fall_or_render)
+        said = terminal(*words)
+    assert said.code == 1
+    assert said.err.splitlines()[-1] == "faktura: a process that made files was ended from outside; run it again, what is there is kept"
+    before = visible(tmp_path / "out")
+    assert before
+    again = terminal(*words).lines()[-1]["summary"]
+    assert again["kept"] == len(before)
+    whole = visible(tmp_path / "out")
+    assert {name: whole[name] for name in before} == before
+    assert len(whole) == again["kept"] + again["made"]
 
 
 def test_pdfs_in_a_language(terminal: Terminal, documents: Documents, tmp_path: Path) -> None:

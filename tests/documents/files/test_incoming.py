@@ -77,10 +77,93 @@ def test_a_second_version_is_a_conflict(terminal: Terminal, tmp_path: Path) -> N
     terminal.ok("verify")
 
 
+VAT_ID = "<cac:PartyTaxScheme>\\s*<cbc:CompanyID>DE[^<]*</cbc:CompanyID>.*?</cac:PartyTaxScheme>"
+REGISTER = "<cbc:CompanyID>\\[HRA-Eintrag\\]</cbc:CompanyID>"
+
+
+def from_seller(name: str, path: Path, *, vat_id: str | None = None) -> Path:
+    """An e-invoice of some seller; all have one number, total and buyer."""
+    body = (FILES / SAMPLES["ubl"][0]).read_text("utf-8")
+    for pattern in (VAT_ID, REGISTER):
+        body, count = re.subn(pattern, "", body, count=1, flags=re.DOTALL)
+        assert count == 1
+    body = body.replace("[Seller name]", name)
+    if vat_id:
+        scheme = f"<cac:PartyTaxScheme><cbc:CompanyID>{vat_id}</cbc:CompanyID><cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme>"
+        body = body.replace("<cac:PartyLegalEntity>", f"{scheme}<cac:PartyLegalEntity>", 1)
+    path.write_text(body, "utf-8")
+    return path
+
+
+@pytest.mark.only("sqlite")
+def test_a_seller_without_identifiers_is_remarked(terminal: Terminal, tmp_path: Path) -> None:
+    """It goes in, and a notice says that only its name tells who it is, and whether that is the provider's."""
+    code, summary, told = take_in(terminal, from_seller("SUPPLIER", tmp_path / "a.xml"))
+    assert (code, summary["new"], summary["faults"]) == (0, 1, 0)
+    assert "its seller 'SUPPLIER' names no VAT id, register number or tax number: only the name tells who it is\n" in told
+    terminal.ok("account", "add", "supplier", "else")
+    said = terminal("import", from_seller("Other GmbH", tmp_path / "b.xml"), "--provider", "supplier", "--account", "else")
+    assert "only the name tells who it is, and it is not the provider's, 'Supplier'" in said.err
+    said = terminal("import", from_seller("Other GmbH", tmp_path / "c.xml", vat_id="DE136695976"), "--provider", "supplier", "--account", "else")
+    assert "no identifier tells whether its seller 'Other GmbH' is the provider supplier" in said.err
+
+
+@pytest.mark.only("sqlite")
+@pytest.mark.parametrize("vat_ids", [(None, None), ("DE136695976", None), ("DE136695976", "DE129273398")])
+def test_two_sellers_of_one_number_are_never_put_together(terminal: Terminal, tmp_path: Path, vat_ids: tuple[str | None, str | None]) -> None:
+    """Whatever identifiers they have: the second is a conflict that names both, and changes nothing of the first; nor is its file the first's original."""
+    first = from_seller("First GmbH", tmp_path / "first.xml", vat_id=vat_ids[0])
+    second = from_seller("Second GmbH", tmp_path / "second.xml", vat_id=vat_ids[1])
+    second.write_text(re.sub(r"(<cbc:PayableAmount[^>]*>)[0-9.]+", r"\g<1>0.00", second.read_text("utf-8")), "utf-8")
+    take_in(terminal, first)
+    before = terminal.dump(without="journal")
+    said = terminal("import", second, "--provider", "supplier", "--account", "us", "--json")
+    (change,) = [line for line in said.lines() if "differences" in line]
+    assert (said.code, change["outcome"]) == (3, "conflict")
+    kept, heard = next((item["kept"], item["heard"]) for item in change["differences"] if item["term"] == "seller")
+    assert (kept, heard) == (f"First GmbH ({vat_ids[0] or 'no identifier'})", f"Second GmbH ({vat_ids[1] or 'no identifier'})")
+    gone = set(before) - set(terminal.dump(without="journal"))
+    assert {line.partition(" ")[0] for line in gone} <= {"account", "counter"}, gone
+    assert terminal.select("SELECT COUNT(*) FROM observation") == [(1,)]
+    terminal.ok("invoice", "original", change["id"], "-o", tmp_path / "original.xml")
+    assert (tmp_path / "original.xml").read_bytes() == first.read_bytes()
+    terminal.ok("verify")
+
+
+@pytest.mark.only("sqlite")
+def test_parties_are_compared_field_by_field(terminal: Terminal, tmp_path: Path) -> None:
+    """A contradiction names the fields that differ, in words and values of their own, on the terminal, in JSON and in `changes`; none that is as before."""
+    original = FILES / SAMPLES["ubl"][0]
+    changed = tmp_path / "changed.xml"
+    body = original.read_text("utf-8")
+    for old, new in (("[Seller city]", "Elsewhere"), ("[Buyer address line 1]", "Other street 1")):
+        body = body.replace(old, new)
+    body = re.sub(r"<cbc:ElectronicMail>seller@[^<]*</cbc:ElectronicMail>", "", body)
+    changed.write_text(body, "utf-8")
+    take_in(terminal, original)
+    said = terminal("import", changed, "--provider", "supplier", "--account", "us", "--json")
+    (differences,) = [line["differences"] for line in said.lines() if "differences" in line]
+    told = {item["term"]: (item["kept"], item["heard"]) for item in differences}
+    del told["original"]
+    assert told == {
+        "seller.city": ("[Seller city]", "Elsewhere"),
+        "seller.email": ("seller@email.de", "unknown"),
+        "buyer.street": ("[Buyer address line 1]", "Other street 1"),
+    }
+    shown = terminal("import", changed, "--provider", "supplier", "--account", "us")
+    assert "seller.city was [Seller city], now Elsewhere; " in shown.err
+    listed = terminal("changes")
+    assert "buyer.street was [Buyer address line 1], now Other street 1" in " ".join(listed.out.split())
+    assert "Party(" not in shown.err + listed.out + said.out
+    terminal.ok("verify")
+
+
 def test_what_has_no_place_is_told(terminal: Terminal) -> None:
     """Of a document that says more than the ledger keeps, it is told what only the original has."""
     _, _, told = take_in(terminal, FILES / "xrechnung-testsuite/technical-cases/cius/01.03_comprehensive_test_ubl.xml")
     assert "kept in the original only: " in told
+    _, _, told = take_in(terminal, FILES / "facturx-pdf/EN16931_Elektron.pdf")
+    assert "the attachment 'EN16931_Elektron_Aufmass.png'" in told
 
 
 def test_what_is_no_e_invoice_is_a_fault(terminal: Terminal, tmp_path: Path) -> None:

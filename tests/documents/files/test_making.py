@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from faktura.documents.handing_out import LackingError, file_name, make_xml
 from faktura.documents.pdf import render_pdf
 from faktura.documents.pdf_content import LINES_MAX
 from faktura.documents.xml_invoice import parse
-from faktura.domain.document_file import DocumentFile, Form
+from faktura.domain.document_file import Form
 from faktura.domain.errors import InvalidDocumentError
 from faktura.domain.invoice import Invoice
 from faktura.domain.party import Party
@@ -109,13 +110,35 @@ def test_long_numbers_keep_their_ids() -> None:
 
 def test_a_link_and_a_device_stay_what_they_are(tmp_path: Path) -> None:
     """What stands behind a link is replaced, and not the link; a pipe takes the bytes."""
-    file = DocumentFile(file_id=1, account_id=1, invoice_id=1, form="ubl.xml", sha256=b"", release="0", recorded_at_us=0, body=b"<Invoice/>")
     (tmp_path / "link").symlink_to(tmp_path / "target")
-    write_whole(tmp_path / "link", file)
+    write_whole(tmp_path / "link", b"<Invoice/>")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_bytes() == b"<Invoice/>"
-    write_whole(Path("/dev/null"), file)
+    write_whole(Path("/dev/null"), b"<Invoice/>")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.only("sqlite")
+def test_what_is_written_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New folders, the file before it takes its name, and the name itself are on the disk when it is told as written."""
+    done: list[str] = []
+    fsync, replaced = os.fsync, os.rename
+
+    def watched(handle: int) -> None:
+        fsync(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        done.append(f"sync {path.relative_to(tmp_path.parent)} {len(path.read_bytes()) if path.is_file() else '-'}")
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append(f"rename {target.name}")
+        replaced(path, target)
+        return target
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write_whole(tmp_path / "a/b/x.xml", b"<Invoice/>")
+    top = tmp_path.name
+    assert done == [f"sync {top} -", f"sync {top}/a -", f"sync {top}/a/b/.x.xml.{os.getpid()} 10", "rename x.xml", f"sync {top}/a/b -"]
 
 
 def test_a_worker_ends_with_its_command(tmp_path: Path) -> None:

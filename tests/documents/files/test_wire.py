@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 from tests.conftest import open_ledger, serving
 from tests.database import execute
-from tests.documents.files.conftest import Office, furnish
+from tests.documents.files.conftest import CAME, Office, furnish
 from tests.management.site import Api, Reply, Wire
 
 from faktura.documents.incoming import parse_xml, xml_of
@@ -101,7 +101,37 @@ def test_a_pro_forma_has_a_pdf(office: Office) -> None:
     assert ask(office, "pro-forma", "facturx.pdf").status == 422
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("by", ["manager", "customer"])
+@pytest.mark.parametrize(("name", "ending"), [("came", "xml"), ("came as PDF", "pdf")])
+def test_an_original_is_given_back(office: Office, name: str, ending: str, by: str) -> None:
+    """To the byte, with its type, name and tag; nothing is written down, and no e-invoice of ours is made beside it: the refusal names the original."""
+    before = execute(office.path, "SELECT COUNT(*) AS files FROM document_file")
+    reply = ask(office, name, "original", by=by, Accept_Language="de")
+    assert (reply.status, reply.body) == (200, CAME[name])
+    assert (reply.header("content-type") or "").partition(";")[0] == f"application/{ending}"
+    assert f'.original.{ending}"' in (reply.header("content-disposition") or "")
+    assert reply.header("vary") == "Authorization"
+    assert reply.header("x-content-type-options") == "nosniff"
+    assert reply.header("etag") == f'"{hashlib.sha256(CAME[name]).hexdigest()}"'
+    again = ask(office, name, "original", by=by, If_None_Match=reply.header("etag") or "")
+    assert (again.status, again.body) == (304, b"")
+    for form in (*XML, "facturx.pdf"):
+        refused = ask(office, name, form, by=by)
+        assert refused.status == (409 if by == "manager" else 422)
+        assert b"ask for its original" in refused.body
+    assert execute(office.path, "SELECT COUNT(*) AS files FROM document_file") == before
+
+
+@pytest.mark.parametrize("by", ["manager", "customer"])
+@pytest.mark.parametrize(("name", "why"), [("invoice", "issued here"), ("recorded", "another system"), ("pro-forma", "issued here")])
+def test_what_has_no_original(office: Office, name: str, why: str, by: str) -> None:
+    """Is refused with the reason; also what was issued here, and came back from somebody who changed it."""
+    reply = ask(office, name, "original", by=by)
+    assert reply.status == (409 if by == "manager" else 422)
+    assert why.encode() in reply.body
+
+
+@pytest.mark.parametrize("form", [*FORMS, "original"])
 def test_anothers_is_as_none(office: Office, form: str) -> None:
     """What is another account's, or not there, is the same answer to the byte; and to a stranger everything is one 401."""
     missing = office.customer.send("GET", f"/documents/v1/invoices/999999.{form}")

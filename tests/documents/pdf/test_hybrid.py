@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import zlib
 from contextlib import suppress
 from datetime import date
@@ -17,6 +18,7 @@ from tests.documents.pdf.samples import BULGARIAN, CII, CREDIT, document
 
 from faktura.documents import facturx as hybrids
 from faktura.documents.facturx import extract_xml, make_hybrid
+from faktura.documents.incoming import xml_of
 from faktura.documents.pdf import render_pdf
 from faktura.domain.errors import InputError
 
@@ -92,14 +94,22 @@ def test_there_are_real_hybrids() -> None:
     assert len(list(REAL.glob("*.pdf"))) == 26
 
 
-def built(name: str = "factur-x.xml", data: bytes = b"<x/>", *, encryption: pikepdf.Encryption | None = None) -> bytes:
-    """A small PDF with an attachment."""
+def several(*files: tuple[str, bytes], encryption: pikepdf.Encryption | None = None) -> bytes:
+    """A small PDF with attachments, of one name or several."""
     opened = pikepdf.new()
     opened.add_blank_page()
-    opened.attachments[name] = pikepdf.AttachedFileSpec(opened, data, filename=name, mime_type="text/xml", description="", creation_date="", mod_date="")
+    for key, (name, data) in enumerate(files):
+        opened.attachments[f"{key}"] = pikepdf.AttachedFileSpec(
+            opened, data, filename=name, mime_type="text/xml", description="", creation_date="", mod_date=""
+        )
     out = io.BytesIO()
     opened.save(out, encryption=encryption or False)
     return out.getvalue()
+
+
+def built(name: str = "factur-x.xml", data: bytes = b"<x/>", *, encryption: pikepdf.Encryption | None = None) -> bytes:
+    """A small PDF with an attachment."""
+    return several((name, data), encryption=encryption)
 
 
 @pytest.mark.parametrize("name", ["factur-x.xml", "FACTUR-X.XML", "zugferd-invoice.xml", "ZUGFeRD-invoice.xml", "xrechnung.xml"])
@@ -124,6 +134,38 @@ def test_what_is_no_hybrid_is_refused_with_the_reason(pdf: bytes, reason: str) -
     """In a sentence, never by another error."""
     with pytest.raises(InputError, match=reason):
         extract_xml(pdf)
+
+
+@pytest.mark.parametrize(
+    ("pdf", "reason"),
+    [
+        (built()[:-30], "cut off"),
+        (built()[:100], "cut off"),
+        (b"%PDF-1.7", "cut off"),
+        (b"%PDF-1.7\n" + bytes(range(256)) * 20, "cut off"),
+        (b"%PDF-1.7\nxref\n0 0\ntrailer\n<<>>\nstartxref\n9\n%%EOF", "trailer dictionary lacks /Size"),
+        (built().replace(b"/Root", b"/Roto"), "unable to find /Root"),
+        (built().replace(b"/EF ", b"/EG "), "does not fit together"),
+        (built(data=b""), "an attachment is (empty|cut off)"),
+        (built(data=b"hello"), "attachment factur-x.xml is not XML"),
+        (several(), "carries no e-invoice"),
+        (several(("factur-x.xml", b"<a/>"), ("zugferd-invoice.xml", b"<b/>")), "does not say which holds: factur-x.xml, zugferd-invoice.xml"),
+        (several(("factur-x.xml", b"<a/>"), ("factur-x.xml", b"<b/>")), "does not say which"),
+        (several(*[("factur-x.xml", b"<a/>")] * 20), "does not say which"),
+    ],
+)
+@pytest.mark.only("sqlite")
+def test_the_reason_is_in_words(pdf: bytes, reason: str) -> None:
+    """Never an object of the program, or an address in memory."""
+    with pytest.raises(InputError, match=reason) as caught:
+        xml_of(pdf)
+    assert re.search(r"0x|<|object|attribute|None", str(caught.value)) is None, str(caught.value)
+
+
+def test_other_attachments_are_named() -> None:
+    """Beside the e-invoice, which may be there twice if both say the same."""
+    found = extract_xml(several(("a.png", b"x"), ("factur-x.xml", b"<a/>"), ("factur-x.xml", b"<a/>"), ("b.pdf", b"y")))
+    assert (found.data, found.others) == (b"<a/>", ("a.png", "factur-x.xml", "b.pdf"))
 
 
 def test_a_pdf_that_anyone_may_open_is_read_though_encrypted() -> None:

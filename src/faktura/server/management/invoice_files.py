@@ -9,8 +9,8 @@ from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from faktura.documents.handing_out import LANGUAGES, accepted_language, hand_out_as
-from faktura.domain.document_file import DocumentFile, Form
+from faktura.documents.handing_out import LANGUAGES, accepted_language, hand_out_file
+from faktura.domain.document_file import Form
 from faktura.domain.errors import fault
 from faktura.server.file_requests import file_headers, is_known
 from faktura.server.management.call import Call
@@ -85,31 +85,41 @@ class InvoiceFiles(Controller):
         """Peppol BIS Billing 3 in UBL. Sending it is an access point's business."""
         return await _answer(call, invoice_id, Form.PEPPOL)
 
+    @get(
+        "/{invoice_id:int}/.original",
+        opt={"scope": "invoices:read", "file": None},
+        operation_id="getInvoiceOriginal",
+        summary="The e-invoice that a document came as",
+    )
+    async def get_original(self, call: NamedDependency[Call], invoice_id: FromPath[int]) -> Response[bytes]:
+        """XML, or a PDF that carries it, byte for byte as its seller sent it. A document that did not come as an e-invoice has none."""
+        return await _answer(call, invoice_id, None)
 
-async def _answer(call: Call, invoice_id: int, form: Form, language: str | None = None) -> Response[bytes]:
+
+async def _answer(call: Call, invoice_id: int, form: Form | None, language: str | None = None) -> Response[bytes]:
     if language is not None and language not in LANGUAGES:
         raise BadRequestError([fault("value", "language", f"must be one of {', '.join(LANGUAGES)}")])
     headers = call.request.headers
     spoken = language or accepted_language(headers.get("accept-language", ""))
-    number, file = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
+    number, (ending, body, sha256) = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
     given = ", ".join(headers.getall("if-none-match", [])).encode("latin-1", "replace")
-    made = {name.decode(): value.decode() for name, value in file_headers([], form=form, number=number, sha256=file.sha256)}
+    made = {name.decode(): value.decode() for name, value in file_headers([], ending=ending, number=number, sha256=sha256)}
     media_type = made.pop("content-type")
-    if given and is_known(file.sha256, given):
+    if given and is_known(sha256, given):
         return Response(b"", status_code=304, headers=made)
-    return Response(file.body or b"", media_type=media_type, headers=made)
+    return Response(body, media_type=media_type, headers=made)
 
 
-def _file(call: Call, invoice_id: int, form: Form, language: str | None) -> tuple[str, DocumentFile]:
+def _file(call: Call, invoice_id: int, form: Form | None, language: str | None) -> tuple[str, tuple[str, bytes, bytes]]:
     with call.books.storage.reading() as tx:
         invoice, account = call.invoice(tx, invoice_id)
-    return invoice.number, hand_out_as(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language)
+    return invoice.number, hand_out_file(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language)
 
 
-def describe(operation: dict[str, Any], form: Form) -> None:
-    """What the framework cannot know of an answer that is a file."""
-    kind: dict[str, Any] = {"type": "string", "format": "binary"} if form.is_pdf else {"type": "string"}
-    operation["responses"]["200"]["content"] = {form.media_type: {"schema": kind}}
+def describe(operation: dict[str, Any], form: Form | None) -> None:
+    """What the framework cannot know of an answer that is a file: in a form, or without one as it came."""
+    kinds: dict[str, dict[str, Any]] = {"application/pdf": {"type": "string", "format": "binary"}, "application/xml": {"type": "string"}}
+    operation["responses"]["200"]["content"] = {name: {"schema": kind} for name, kind in kinds.items() if form is None or form.media_type == name}
     tag = {"description": "Its SHA-256: the same bytes, the same tag.", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}}
     name = {"description": "The file's name, made of the document's number (RFC 6266).", "required": True, "schema": {"type": "string"}}
     operation["responses"]["200"]["headers"] = {"ETag": tag, "Content-Disposition": name}
