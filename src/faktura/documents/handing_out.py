@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import quote
 
-from faktura.documents.pdf_look import Look
+from faktura.documents.pdf_look import ACCENT, Look
 from faktura.domain.document_file import FACTURX_XML, DocumentFile, Form
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, SettingError, fault
 from faktura.domain.invoice import Invoice, TypeCode
@@ -129,22 +129,31 @@ def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: by
     """The document as people read it; LackingError where it has not what a page shows."""
     from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter
 
-    look = look_of(provider)
     try:
         try:
-            return render_pdf(invoice, language=language, look=look, facturx=facturx, is_test=provider.is_test)
+            return render_pdf(invoice, language=language, look=look_of(provider), facturx=facturx, is_test=provider.is_test)
         except SettingError:
-            if look.logo is None:
+            if provider.logo is None:
                 raise
-            # A logo that looked good and cannot be drawn: its customers have their documents all the same.
-            return render_pdf(invoice, language=language, look=replace(look, logo=None), facturx=facturx, is_test=provider.is_test)
+            # A logo that another release took and this one cannot draw: its customers have their documents all the same.
+            look = look_of(replace(provider, logo=None))
+            return render_pdf(invoice, language=language, look=look, facturx=facturx, is_test=provider.is_test)
     except InvalidDocumentError as error:
         raise LackingError(error.faults) from error
 
 
 def look_of(provider: Provider) -> Look:
     """How the provider's PDFs look; SettingError where its settings cannot be used."""
-    return Look(accent=provider.accent, footer=provider.footer, logo=provider.logo) if provider.accent else Look(footer=provider.footer, logo=provider.logo)
+    return Look(accent=provider.accent or ACCENT, footer=provider.footer, logo=provider.logo)
+
+
+def check_look(*, accent: str | None = None, footer: str | None = None, logo: bytes | None = None) -> None:
+    """SettingError for what PDFs cannot look like, before it is a setting; a logo is drawn once for it. None is not asked about."""
+    Look(accent=ACCENT if accent is None else accent, footer=footer, logo=logo)
+    if logo is not None:
+        from faktura.documents.pdf import draw_logo  # noqa: PLC0415 - loads a typesetter
+
+        draw_logo(logo)
 
 
 def default_language(invoice: Invoice) -> str:

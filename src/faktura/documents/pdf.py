@@ -13,16 +13,17 @@ from typing import Any, Final
 import typst
 
 from faktura.documents.facturx import make_hybrid, packed
-from faktura.documents.pdf_content import content
+from faktura.documents.pdf_content import content, logo_input
 from faktura.documents.pdf_glyphs import FONTS
 from faktura.documents.pdf_look import Look
 from faktura.documents.pdf_texts import language_of
 from faktura.domain.errors import FakturaError, SettingError
 from faktura.domain.invoice import Invoice
 
-__all__ = ["Look", "render_pdf", "render_png"]
+__all__ = ["Look", "draw_logo", "render_pdf", "render_png"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+INVOICE, LOGO = TEMPLATES / "invoice.typ", TEMPLATES / "logo.typ"
 STANDARD: Final = "a-3b"
 
 _turn = Lock()  # a compiler serves one thread at a time
@@ -52,18 +53,30 @@ def render_png(
     return made if isinstance(made, list) else [made]
 
 
+def draw_logo(logo: bytes) -> None:
+    """Draw a logo once, as pages will; SettingError, with the reason, where that cannot be done."""
+    try:
+        _compile({"logo": logo_input(logo)}, LOGO, format="pdf", pdf_standards=STANDARD, timestamp=datetime(2000, 1, 1, tzinfo=UTC))
+    except typst.TypstError as error:
+        message = f"the logo cannot be drawn: {error.message}"
+        raise SettingError(message) from error
+
+
 def _typeset(page: dict[str, Any], invoice: Invoice, *, has_logo: bool, **options: Any) -> Any:  # noqa: ANN401 - bytes, or a list of them for pictures
-    inputs = {"content": json.dumps(page, ensure_ascii=False)}
     issued = datetime(invoice.issue_date.year, invoice.issue_date.month, invoice.issue_date.day, tzinfo=UTC)
     try:
-        with _turn:
-            return _own_compiler().compile(sys_inputs=inputs, timestamp=issued, **options)
+        return _compile(page, INVOICE, timestamp=issued, **options)
     except typst.TypstError as error:
         if has_logo and "image" in f"{error.message} {error.diagnostic}":
             message = f"the logo cannot be drawn: {error.message}"
             raise SettingError(message) from error
         message = f"document {invoice.number} could not be typeset: {error.message}"
         raise FakturaError(message) from error
+
+
+def _compile(content: dict[str, Any], template: Path, **options: Any) -> Any:  # noqa: ANN401 - as above
+    with _turn:
+        return _own_compiler().compile(str(template), sys_inputs={"content": json.dumps(content, ensure_ascii=False)}, **options)
 
 
 _home: list[int] = []
@@ -82,4 +95,4 @@ def _own_compiler() -> typst.Compiler:
 def _compiler() -> typst.Compiler:
     """Fonts are read once. No font of the machine is used."""
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
-    return typst.Compiler(str(TEMPLATES / "invoice.typ"), root=str(TEMPLATES), font_paths=fonts)
+    return typst.Compiler(str(INVOICE), root=str(TEMPLATES), font_paths=fonts)
