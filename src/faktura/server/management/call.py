@@ -93,11 +93,13 @@ class Call:
             raise NotFoundError
         return invoice, account
 
-    def match(self, current: str) -> None:
+    def match(self, current: str, *, is_there: bool = True) -> None:
         """Refuse to change what the caller has not seen (RFC 9110, If-Match)."""
         tags = self.matched()
         if tags is None:
             raise MatchMissingError
+        if not is_there:
+            raise MatchFailedError
         if tags.strip() != "*" and current not in [tag.strip() for tag in tags.split(",")]:
             raise MatchFailedError
 
@@ -105,6 +107,17 @@ class Call:
         """If-Match, which may come in several lines (RFC 9110, 5.2)."""
         lines = self.request.headers.getall("if-match", None)
         return None if lines is None else ", ".join(lines)
+
+    def known(self) -> bytes:
+        """If-None-Match, likewise; empty where there is none."""
+        return ", ".join(self.request.headers.getall("if-none-match", [])).encode("latin-1", "replace")
+
+
+def named(provider: Provider, name: str) -> Provider:
+    """The provider, where it has the name that a path says; NotFoundError otherwise."""
+    if provider.name != name:
+        raise NotFoundError
+    return provider
 
 
 def bounded(given_id: int) -> int:

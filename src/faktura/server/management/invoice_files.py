@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 
@@ -92,7 +93,7 @@ async def _answer(call: Call, invoice_id: int, form: Form, language: str | None 
     headers = call.request.headers
     spoken = language or accepted_language(headers.get("accept-language", ""))
     number, file = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
-    given = ", ".join(headers.getall("if-none-match", [])).encode("latin-1", "replace")
+    given = call.known()
     made = {name.decode(): value.decode() for name, value in file_headers([], form=form, number=number, sha256=file.sha256)}
     media_type = made.pop("content-type")
     if given and is_known(file.sha256, given):
@@ -107,12 +108,20 @@ def _file(call: Call, invoice_id: int, form: Form, language: str | None) -> tupl
 
 
 def describe(operation: dict[str, Any], form: Form) -> None:
-    """What the framework cannot know of an answer that is a file."""
+    """What the framework cannot know of an answer that is a document's file."""
     kind: dict[str, Any] = {"type": "string", "format": "binary"} if form.is_pdf else {"type": "string"}
-    operation["responses"]["200"]["content"] = {form.media_type: {"schema": kind}}
-    tag = {"description": "Its SHA-256: the same bytes, the same tag.", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}}
     name = {"description": "The file's name, made of the document's number (RFC 6266).", "required": True, "schema": {"type": "string"}}
-    operation["responses"]["200"]["headers"] = {"ETag": tag, "Content-Disposition": name}
+    _describe(operation, {form.media_type: {"schema": kind}}, {"Content-Disposition": name})
+
+
+def describe_picture(operation: dict[str, Any], media_types: Iterable[str]) -> None:
+    """The same of one that is a picture."""
+    _describe(operation, {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}, {})
+
+
+def _describe(operation: dict[str, Any], content: dict[str, Any], headers: dict[str, Any]) -> None:
+    tag = {"description": "Its SHA-256: the same bytes, the same tag.", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}}
+    operation["responses"]["200"] |= {"content": content, "headers": {"ETag": tag, **headers}}
     operation["responses"]["304"] = {"description": "The caller has these bytes.", "headers": {"ETag": tag}}
     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
 
