@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -34,11 +34,11 @@ class LackingError(ConflictError):
         super().__init__("; ".join(str(item) for item in self.faults))
 
 
-def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, language: str | None = None) -> DocumentFile:
+def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, language: str | None = None, is_written: bool = True) -> DocumentFile:
     """The file of a document, with its bytes; written down where they are handed out for the first time.
 
     The language is of PDFs alone, and without one it is that of the seller's country. Raises LackingError for a document
-    that has not all that the form needs, NotFoundError for one that the account has not.
+    that has not all that the form needs, NotFoundError for one that the account has not. Not `is_written` only tells what would be handed out.
     """
     with books.storage.reading() as tx:
         invoice, account = tx.invoices.get(account_id, invoice_id), tx.accounts.get(account_id)
@@ -49,21 +49,17 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
     if has_original and form is not Form.PDF:
         message = "came as an e-invoice of its seller's, which is kept as it is: nobody else may write another with other terms"
         raise LackingError([fault("original", "document", message)])
+
+    def hand(stored: str, make: Callable[[], bytes]) -> DocumentFile:
+        return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=stored, make=make, is_written=is_written)
+
     if not form.is_pdf:
-        return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=form.value, make=lambda: make_xml(invoice, form, is_test=provider.is_test))
+        return hand(form.value, lambda: make_xml(invoice, form, is_test=provider.is_test))
     spoken = language or default_language(invoice)
     xml = None
     if form is Form.FACTURX:
-        xml = hand_out(
-            books, account_id=account_id, invoice_id=invoice_id, form=FACTURX_XML, make=lambda: make_xml(invoice, form, is_test=provider.is_test)
-        ).body
-    return hand_out(
-        books,
-        account_id=account_id,
-        invoice_id=invoice_id,
-        form=stored_form(form, spoken),
-        make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml),
-    )
+        xml = hand(FACTURX_XML, lambda: make_xml(invoice, form, is_test=provider.is_test)).body
+    return hand(stored_form(form, spoken), lambda: make_pdf(invoice, provider, language=spoken, facturx=xml))
 
 
 def stored_form(form: Form, language: str | None) -> str:

@@ -212,7 +212,15 @@ class ProviderApi:
         body, sha256 = served.body, served.sha256
         if body is None or sha256 is None:
             books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
-            make = partial(hand_out_as, books, account_id=served.account_id, invoice_id=served.invoice_id, form=query.form, language=language)
+            make = partial(
+                hand_out_as,
+                books,
+                account_id=served.account_id,
+                invoice_id=served.invoice_id,
+                form=query.form,
+                language=language,
+                is_written=call.request.method != "HEAD",
+            )
             try:
                 file = await self._renderer.run(make)
             except LackingError as error:

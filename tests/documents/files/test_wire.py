@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -52,9 +53,32 @@ def test_who_has_it_is_told_so(office: Office, form: str, by: str) -> None:
     again = ask(office, "invoice", form, by=by, If_None_Match=tag)
     assert (again.status, again.body, again.header("etag")) == (304, b"", tag)
     assert ask(office, "invoice", form, by=by, If_None_Match='"other"').status == 200
-    if by == "customer":
-        head = ask(office, "invoice", form, by=by, method="HEAD")
-        assert (head.status, head.body, head.header("content-length"), head.header("etag")) == (200, b"", str(len(first.body)), tag)
+    head = ask(office, "invoice", form, by=by, method="HEAD")
+    assert (head.status, head.body, head.header("content-length"), head.header("etag")) == (200, b"", str(len(first.body)), tag)
+    assert head.lasting()[:2] == first.lasting()[:2]
+    assert ask(office, "invoice", form, by=by, method="HEAD", If_None_Match=tag).lasting() == again.lasting()
+
+
+@pytest.mark.parametrize("by", ["manager", "customer"])
+@pytest.mark.parametrize("form", FORMS)
+def test_who_asks_for_headers_is_handed_nothing(office: Office, form: str, by: str) -> None:
+    """HEAD of a file that nobody was handed says what GET will, and nothing is written down."""
+    language = f"?language={'de' if by == 'manager' else 'bg'}" if Form(form).is_pdf else ""
+
+    def handed() -> list[Any]:
+        return execute(office.path, "SELECT file_id, form FROM document_file ORDER BY file_id")
+
+    before = handed()
+    head = ask(office, "fresh", form, by=by, method="HEAD", query=language)
+    assert (head.status, head.body) == (200, b"")
+    assert handed() == before
+    got = ask(office, "fresh", form, by=by, query=language)
+    if form in XML and by == "customer":
+        assert handed() == before, "the manager was handed it before"
+    else:
+        assert len(handed()) > len(before)
+    assert head.lasting()[:2] == got.lasting()[:2]
+    assert ask(office, "incomplete", "xrechnung.xml", by=by, method="HEAD").status == 422 - 13 * (by == "manager")
 
 
 def test_the_hybrid_carries_an_e_invoice(office: Office) -> None:

@@ -104,7 +104,8 @@ async def _answer(call: Call, invoice_id: int, form: Form, language: str | None 
 def _file(call: Call, invoice_id: int, form: Form, language: str | None) -> tuple[str, DocumentFile]:
     with call.books.storage.reading() as tx:
         invoice, account = call.invoice(tx, invoice_id)
-    return invoice.number, hand_out_as(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language)
+    file = hand_out_as(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language, is_written=not call.is_head)
+    return invoice.number, file
 
 
 def describe(operation: dict[str, Any], form: Form) -> None:
