@@ -19,7 +19,7 @@ from faktura.domain.party import Party
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
 LINES_MAX = 5000
-"""Of a PDF: some 150 pages, a gigabyte and six seconds while they are set."""
+"""Of a PDF: some 150 pages, which take 800 MiB and five seconds while they are set."""
 _UNBROKEN = 10_000
 _KEPT_TEXT_LINES_MAX = 35
 _PRICE_DECIMALS = 4
