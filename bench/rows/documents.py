@@ -21,7 +21,8 @@ from lxml import etree
 from bench.harness import SAMPLES, Context, Goal, Row, compare, pinned
 from faktura.documents.e_invoice import to_e_invoice
 from faktura.documents.en16931 import Profile, Syntax
-from faktura.documents.pdf import STANDARD, TEMPLATES, Look, render_pdf
+from faktura.documents.pdf import Look, render_pdf
+from faktura.documents.pdf_compiler import STANDARD, TEMPLATES
 from faktura.documents.pdf_content import content
 from faktura.documents.pdf_glyphs import FONTS
 from faktura.documents.xml_invoice import render

@@ -110,6 +110,19 @@ def _set_provider(api: Api) -> Ask:
     return Ask(path={"name": name}, body={"rate_limit": limit}, match=api.etag(f"/providers/{name}"))
 
 
+def _logo(api: Api) -> Ask:
+    """The provider has a logo, another each time."""
+    name = provider_of(api)
+    reply = api.send("PUT", f"{BASE}/providers/{name}/logo", body=svg(unique("logo")), headers=[("Content-Type", "image/svg+xml")])
+    assert reply.status == 204, reply
+    return Ask(path={"name": name})
+
+
+def svg(title: str) -> bytes:
+    """A drawing that can be a logo."""
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>{title}</title><path d="M0 0h9v9z"/></svg>'.encode()
+
+
 def _set_series(api: Api) -> Ask:
     # A series that the other recipes do not take numbers from, so that the jump is the same effect whenever it comes.
     series = next(item for item in api.get("/series")["items"] if item["name"] == "pro-forma")
@@ -146,6 +159,9 @@ RECIPES: dict[str, Recipe] = {
     "listProviders": lambda _: Ask(),
     "getProvider": lambda api: Ask(path={"name": provider_of(api)}),
     "setProvider": _set_provider,
+    "getLogo": _logo,
+    "setLogo": lambda api: Ask(path={"name": provider_of(api)}, body=svg(unique("logo")), content_type="image/svg+xml"),
+    "removeLogo": _logo,
     "listAccounts": lambda _: Ask(query={"limit": 1}),
     "addAccount": lambda _: Ask(body={"reference": unique("new"), "buyer": {"name": "New", "country": "BG"}}),
     "getAccount": lambda api: Ask(path={"account_id": account_of(api)}),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.management.operations import RECIPES, run_body
-from tests.management.site import BASE, PROBLEM, Ask, Operation, Reply, Site, changes
+from tests.management.site import BASE, PROBLEM, VARYING, Ask, Operation, Reply, Site, changes
 
 from faktura.domain.provider import generate_token
 
@@ -192,15 +192,30 @@ def test_nothing_of_the_framework_is_beside_the_api(site: Site, target: str) -> 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("name", RECIPES)
 def test_other_methods(site: Site, calls: dict[str, tuple[Ask, Ask]], name: str) -> None:
-    """OPTIONS tells methods and nothing else; HEAD and methods that are not routed are 405 without a token and with one, whether the thing is there or not."""
+    """OPTIONS tells methods and nothing else; those that are not routed are 405 without a token and with one, whether the thing is there or not."""
     operation, (ask, _) = site.operations[name], calls[name]
     routed = {other.method for other in site.operations.values() if other.path == operation.path}
+    routed |= {"HEAD"} if "GET" in routed else set()
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - routed:
         replies = [site.api(token).send(method, thing.target(operation)) for token in (None, "alpha") for thing in (ask, *_absent(ask))]
         assert {reply.lasting() for reply in replies} == {replies[0].lasting()}, method
         assert replies[0].status == (204 if method == "OPTIONS" else 405), method
         assert {item.strip() for item in (replies[0].header("allow") or "").split(",")} == routed | {"OPTIONS"}, method
         _harmless(replies[0])
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("name", RECIPES)
+def test_head_is_get_without_its_body(site: Site, calls: dict[str, tuple[Ask, Ask]], name: str) -> None:
+    """Status and headers are those of GET, for who may see it, who may not, and what is not there."""
+    operation, (ask, others) = site.operations[name], calls[name]
+    if operation.method != "GET":
+        return
+    for token in (None, "alpha", f"alpha/{operation.scope}", "alpha/payments:write", "beta"):
+        for thing in (ask, others, *_absent(ask), replace(ask, query={"unknown": "1"})):
+            got, head = (site.api(token).send(method, thing.target(operation)) for method in ("GET", "HEAD"))
+            assert head.body == b""
+            assert head.lasting()[:2] == got.lasting(but=VARYING | {"transfer-encoding"})[:2]
 
 
 @pytest.mark.parametrize("name", RECIPES)

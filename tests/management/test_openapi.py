@@ -90,6 +90,9 @@ def test_every_body_has_an_example(served: dict[str, Any]) -> None:
     """Each body's example is one that its schema allows."""
     for _, _, operation in operations_in(served):
         for content in operation.get("requestBody", {}).get("content", {}).values():
+            if "example" not in content:
+                assert content["schema"]["format"] == "binary", operation["operationId"]
+                continue
             schema = {**content["schema"], "components": served["components"]}
             assert [str(error) for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(content["example"])] == [], operation["operationId"]
 
@@ -103,6 +106,8 @@ def test_examples_are_accepted(site: Site, served: dict[str, Any]) -> None:
             continue
         ask = RECIPES[name](api)
         for media_type, content in operation["requestBody"]["content"].items():
+            if "example" not in content:  # a picture in bytes
+                continue
             example = copy.deepcopy(content["example"])
             if isinstance(example, str):
                 reply = api.call(site.operations[name], replace(ask, body=example.encode(), content_type=media_type))
@@ -171,7 +176,8 @@ def test_the_reference_page_stands_alone(site: Site, served: dict[str, Any]) -> 
 
 def test_the_document_names_no_other_host(served: dict[str, Any]) -> None:
     """Nothing in it is to be loaded from elsewhere."""
-    assert not re.search(r"https?://", msgspec.json.encode(served).decode())
+    text = msgspec.json.encode(served).decode().replace('xmlns=\\"http://www.w3.org/2000/svg\\"', "")  # which is a name
+    assert not re.search(r"https?://", text)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typer
 from faktura.bootstrap.books import DIALECTS, default_series
 from faktura.cli.output import ID_MAX, JsonOption, books, print_json, print_table
 from faktura.cli.parties import read_party
-from faktura.documents.handing_out import look_of
+from faktura.documents.handing_out import check_look
 from faktura.domain.calendar import MICROSECONDS, instant_text, midnight, parse_date
 from faktura.domain.errors import InputError, SettingError
 from faktura.domain.invoice import TypeCode
@@ -114,10 +114,11 @@ def provider_set(
     Example: faktura provider set vps --rate-limit 0
     """
     picture = None if logo is None else _read_logo(logo)
+    check_look(accent=accent or None, footer=footer or None, logo=picture or None)
     new_seller = read_party(seller, "seller") if seller else None
 
     def change(provider: Provider) -> Provider:
-        changed = replace(
+        return replace(
             provider,
             accent=provider.accent if accent is None else accent or None,
             footer=provider.footer if footer is None else footer or None,
@@ -129,8 +130,6 @@ def provider_set(
             rate_window_seconds=provider.rate_window_seconds if rate_window is None else rate_window,
             e_invoice_profile=provider.e_invoice_profile if e_invoice_profile is None else e_invoice_profile or None,
         )
-        look_of(changed)
-        return changed
 
     with books() as opened:
         provider = set_provider(opened, name=name, change=change)

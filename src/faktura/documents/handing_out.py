@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from urllib.parse import quote
 
 from faktura.documents.incoming import is_pdf
-from faktura.documents.pdf_look import Look
+from faktura.documents.pdf_look import ACCENT, Look
 from faktura.domain.document_file import FACTURX_XML, ORIGINAL, DocumentFile, Form, Original
 from faktura.domain.errors import ConflictError, Fault, InvalidDocumentError, NotFoundError, SettingError, fault
 from faktura.domain.invoice import Invoice, Origin, TypeCode
@@ -35,11 +35,11 @@ class LackingError(ConflictError):
         super().__init__("; ".join(str(item) for item in self.faults))
 
 
-def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, language: str | None = None) -> DocumentFile:
+def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, language: str | None = None, is_written: bool = True) -> DocumentFile:
     """The file of a document, with its bytes; written down where they are handed out for the first time.
 
     The language is of PDFs alone, and without one it is that of the seller's country. Raises LackingError for a document
-    that has not all that the form needs, NotFoundError for one that the account has not.
+    that has not all that the form needs, NotFoundError for one that the account has not. Not `is_written` only tells what would be handed out.
     """
     with books.storage.reading() as tx:
         invoice, account = tx.invoices.get(account_id, invoice_id), tx.accounts.get(account_id)
@@ -50,29 +50,27 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
     if has_original and form is not Form.PDF:
         message = "came as an e-invoice of its seller's, and nobody else may write another with other terms: ask for its original"
         raise LackingError([fault("original", "document", message)])
+
+    def hand(stored: str, make: Callable[[], bytes]) -> DocumentFile:
+        return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=stored, make=make, is_written=is_written)
+
     if not form.is_pdf:
-        return hand_out(books, account_id=account_id, invoice_id=invoice_id, form=form.value, make=lambda: make_xml(invoice, form, is_test=provider.is_test))
+        return hand(form.value, lambda: make_xml(invoice, form, is_test=provider.is_test))
     spoken = language or default_language(invoice)
     xml = None
     if form is Form.FACTURX:
-        xml = hand_out(
-            books, account_id=account_id, invoice_id=invoice_id, form=FACTURX_XML, make=lambda: make_xml(invoice, form, is_test=provider.is_test)
-        ).body
-    return hand_out(
-        books,
-        account_id=account_id,
-        invoice_id=invoice_id,
-        form=stored_form(form, spoken),
-        make=lambda: make_pdf(invoice, provider, language=spoken, facturx=xml),
-    )
+        xml = hand(FACTURX_XML, lambda: make_xml(invoice, form, is_test=provider.is_test)).body
+    return hand(stored_form(form, spoken), lambda: make_pdf(invoice, provider, language=spoken, facturx=xml))
 
 
-def hand_out_file(books: Books, *, account_id: int, invoice_id: int, form: Form | None, language: str | None = None) -> tuple[str, bytes, bytes]:
+def hand_out_file(
+    books: Books, *, account_id: int, invoice_id: int, form: Form | None, language: str | None = None, is_written: bool = True
+) -> tuple[str, bytes, bytes]:
     """A form of a document, or without one its original: how the file's name ends, its bytes, and their SHA-256. Raises as they do."""
     if form is None:
         original = hand_out_original(books, account_id=account_id, invoice_id=invoice_id)
         return original_ending(original.body), original.body, original.sha256
-    file = hand_out_as(books, account_id=account_id, invoice_id=invoice_id, form=form, language=language)
+    file = hand_out_as(books, account_id=account_id, invoice_id=invoice_id, form=form, language=language, is_written=is_written)
     return form.value, file.body or b"", file.sha256
 
 
@@ -183,22 +181,31 @@ def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: by
     """The document as people read it; LackingError where it has not what a page shows."""
     from faktura.documents.pdf import render_pdf  # noqa: PLC0415 - loads a typesetter
 
-    look = look_of(provider)
     try:
         try:
-            return render_pdf(invoice, language=language, look=look, facturx=facturx, is_test=provider.is_test)
+            return render_pdf(invoice, language=language, look=look_of(provider), facturx=facturx, is_test=provider.is_test)
         except SettingError:
-            if look.logo is None:
+            if provider.logo is None:
                 raise
-            # A logo that looked good and cannot be drawn: its customers have their documents all the same.
-            return render_pdf(invoice, language=language, look=replace(look, logo=None), facturx=facturx, is_test=provider.is_test)
+            # A logo that another release took and this one cannot draw: its customers have their documents all the same.
+            look = look_of(replace(provider, logo=None))
+            return render_pdf(invoice, language=language, look=look, facturx=facturx, is_test=provider.is_test)
     except InvalidDocumentError as error:
         raise LackingError(error.faults) from error
 
 
 def look_of(provider: Provider) -> Look:
     """How the provider's PDFs look; SettingError where its settings cannot be used."""
-    return Look(accent=provider.accent, footer=provider.footer, logo=provider.logo) if provider.accent else Look(footer=provider.footer, logo=provider.logo)
+    return Look(accent=provider.accent or ACCENT, footer=provider.footer, logo=provider.logo)
+
+
+def check_look(*, accent: str | None = None, footer: str | None = None, logo: bytes | None = None) -> None:
+    """SettingError for what PDFs cannot look like, before it is a setting; a logo is drawn once for it. None is not asked about."""
+    Look(accent=ACCENT if accent is None else accent, footer=footer, logo=logo)
+    if logo is not None:
+        from faktura.documents.pdf import draw_logo  # noqa: PLC0415 - loads a typesetter
+
+        draw_logo(logo)
 
 
 def default_language(invoice: Invoice) -> str:

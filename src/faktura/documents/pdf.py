@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from threading import Lock
-from typing import Any, Final
+from typing import Any
 
 import typst
 
 from faktura.documents.facturx import make_hybrid, packed
-from faktura.documents.pdf_content import content
-from faktura.documents.pdf_glyphs import FONTS
+from faktura.documents.pdf_compiler import INVOICE, LOGO, STANDARD, compile_template
+from faktura.documents.pdf_content import content, logo_input
 from faktura.documents.pdf_look import Look
+from faktura.documents.pdf_process import ROWS_MAX, TEXT_LENGTH_MAX, NoRoomError, TypesettingError, typeset_apart
 from faktura.documents.pdf_texts import language_of
-from faktura.domain.errors import FakturaError, SettingError
+from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import Invoice
 
-__all__ = ["Look", "render_pdf", "render_png"]
-
-TEMPLATES = Path(__file__).parent / "templates"
-STANDARD: Final = "a-3b"
-
-_turn = Lock()  # a compiler serves one thread at a time
+__all__ = ["Look", "draw_logo", "render_pdf", "render_png"]
 
 
 def render_pdf(invoice: Invoice, *, language: str = "en", look: Look = Look(), facturx: bytes | None = None, is_test: bool = False) -> bytes:  # noqa: B008 - frozen
     """The document's PDF, with amounts as at issue; with `facturx`, its CII, the hybrid invoice that carries it.
 
-    A document that lacks what a page must show is refused with InvalidDocumentError; an unknown language or an unusable logo with SettingError.
+    A document that lacks what a page must show is refused with InvalidDocumentError; an unknown language or an unusable logo with SettingError;
+    a long one with LedgerBusyError while this process has another made.
     """
     page = content(invoice, language=language_of(language), look=look, is_test=is_test)
-    pdf = _typeset(page, invoice, has_logo=look.logo is not None, format="pdf", pdf_standards=STANDARD)
+    pdf = _pdf(page, invoice, has_logo=look.logo is not None)
     return packed(pdf) if facturx is None else make_hybrid(pdf, cii=facturx, issue_date=invoice.issue_date)
 
 
@@ -48,38 +41,45 @@ def render_png(
 ) -> list[bytes]:
     """The same pages as pictures."""
     page = content(invoice, language=language_of(language), look=look, is_test=is_test)
-    made = _typeset(page, invoice, has_logo=look.logo is not None, format="png", ppi=ppi)
+    made = _typeset(json.dumps(page, ensure_ascii=False), invoice, has_logo=look.logo is not None, format="png", ppi=ppi)
     return made if isinstance(made, list) else [made]
 
 
-def _typeset(page: dict[str, Any], invoice: Invoice, *, has_logo: bool, **options: Any) -> Any:  # noqa: ANN401 - bytes, or a list of them for pictures
-    inputs = {"content": json.dumps(page, ensure_ascii=False)}
-    issued = datetime(invoice.issue_date.year, invoice.issue_date.month, invoice.issue_date.day, tzinfo=UTC)
+def draw_logo(logo: bytes) -> None:
+    """Draw a logo once, as pages will; SettingError, with the reason, where that cannot be done."""
     try:
-        with _turn:
-            return _own_compiler().compile(sys_inputs=inputs, timestamp=issued, **options)
+        compile_template(LOGO, json.dumps({"logo": logo_input(logo)}), timestamp=0, format="pdf", pdf_standards=STANDARD)
     except typst.TypstError as error:
-        if has_logo and "image" in f"{error.message} {error.diagnostic}":
-            message = f"the logo cannot be drawn: {error.message}"
-            raise SettingError(message) from error
-        message = f"document {invoice.number} could not be typeset: {error.message}"
-        raise FakturaError(message) from error
+        message = f"the logo cannot be drawn: {error.message}"
+        raise SettingError(message) from error
 
 
-_home: list[int] = []
+def _pdf(page: dict[str, Any], invoice: Invoice, *, has_logo: bool) -> bytes:
+    """Of a long document in a process of its own."""
+    text = json.dumps(page, ensure_ascii=False)
+    if len(page["rows"]) <= ROWS_MAX and len(text) <= TEXT_LENGTH_MAX:
+        made: bytes = _typeset(text, invoice, has_logo=has_logo, format="pdf", pdf_standards=STANDARD)
+        return made
+    try:
+        return typeset_apart(text, timestamp=int(_issued(invoice).timestamp()))
+    except NoRoomError as error:
+        raise InvalidDocumentError([fault("size", "lines", "take too much memory or time for pages; the e-invoice has them all")]) from error
+    except TypesettingError as error:
+        raise _refusal(invoice, str(error), str(error), has_logo=has_logo) from error
 
 
-def _own_compiler() -> typst.Compiler:
-    """This process's compiler. One that a fork brought along would wait forever for threads that stayed behind."""
-    if not _home:
-        _home.append(os.getpid())
-    elif _home[0] != os.getpid():
-        raise FakturaError("this process was forked from one that had made PDFs, and cannot make any: start it by spawn")
-    return _compiler()
+def _typeset(text: str, invoice: Invoice, *, has_logo: bool, **options: Any) -> Any:  # noqa: ANN401 - bytes, or a list of them for pictures
+    try:
+        return compile_template(INVOICE, text, timestamp=_issued(invoice), **options)
+    except typst.TypstError as error:
+        raise _refusal(invoice, error.message, f"{error.message} {error.diagnostic}", has_logo=has_logo) from error
 
 
-@cache
-def _compiler() -> typst.Compiler:
-    """Fonts are read once. No font of the machine is used."""
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
-    return typst.Compiler(str(TEMPLATES / "invoice.typ"), root=str(TEMPLATES), font_paths=fonts)
+def _issued(invoice: Invoice) -> datetime:
+    return datetime(invoice.issue_date.year, invoice.issue_date.month, invoice.issue_date.day, tzinfo=UTC)
+
+
+def _refusal(invoice: Invoice, message: str, diagnostic: str, *, has_logo: bool) -> FakturaError:
+    if has_logo and "image" in diagnostic:
+        return SettingError(f"the logo cannot be drawn: {message}")
+    return FakturaError(f"document {invoice.number} could not be typeset: {message}")

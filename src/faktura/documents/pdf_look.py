@@ -6,12 +6,19 @@ import re
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from faktura.domain.errors import SettingError
+from faktura.domain.provider import LOGO_BYTES_MAX
 from faktura.domain.text import is_text, shown
 
-LOGO_BYTES_MAX = 256 * 1024
-LOGO_PIXELS_MAX = 4000
+if TYPE_CHECKING:
+    from lxml import etree
+
+ACCENT = "#1d4f91"
+LOGO_SIDE_MAX = 4000
+LOGO_PIXELS_MAX = 4_000_000
+"""A small file may unpack to any size: so much is drawn in a seventh of a second and 60 MiB."""
 FOOTER_LENGTH_MAX = 500
 CONTRAST_MIN_PERCENT = 450
 """WCAG 2 AA for text on white: 4.5 to 1."""
@@ -23,8 +30,13 @@ _PNG_HEAD_LENGTH = 33
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _CMYK = 4
 _LINEAR_BELOW = 40_450  # of a million: where the curve of sRGB begins
-_SVG_ELEMENTS_FORBIDDEN = frozenset({"script", "image", "foreignObject", "use", "style", "text"})
-_SVG_ELEMENTS_MAX = 5000
+_SVG = "http://www.w3.org/2000/svg"
+_SVG_ELEMENTS = frozenset(
+    "svg g defs title desc metadata path rect circle ellipse line polyline polygon linearGradient radialGradient stop clipPath mask".split()
+)
+"""Shapes, and what colours and cuts them. Patterns, markers, filters and copies could be nested until nobody can draw them."""
+_SVG_CUTS = frozenset({"clipPath", "mask"})
+_SVG_SHAPES_MAX = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +45,7 @@ class Look:
 
     logo: bytes | None = None
     """A PNG, JPEG or SVG file."""
-    accent: str = "#1d4f91"
+    accent: str = ACCENT
     """The colour of title, rules and total, as `#rrggbb`; dark enough to be read on white."""
     footer: str | None = None
     """A line or a few at the foot of every page."""
@@ -83,8 +95,8 @@ def logo_format(logo: bytes) -> str:
 
 
 def _check_size(size: tuple[int, int]) -> None:
-    if not all(0 < side <= LOGO_PIXELS_MAX for side in size):
-        message = f"the logo has {size[0]} x {size[1]} pixels; at most {LOGO_PIXELS_MAX} a side are used"
+    if not all(0 < side <= LOGO_SIDE_MAX for side in size) or size[0] * size[1] > LOGO_PIXELS_MAX:
+        message = f"the logo has {size[0]} x {size[1]} pixels; at most {LOGO_SIDE_MAX} a side and {LOGO_PIXELS_MAX:,} in all are used"
         raise SettingError(message)
 
 
@@ -120,11 +132,27 @@ def _check_svg(logo: bytes) -> None:
         raise SettingError("the logo is neither PNG nor JPEG nor SVG") from error
     if root.getroottree().docinfo.internalDTD is not None or etree.QName(root).localname != "svg":
         raise SettingError("the logo is an XML file that is no plain SVG drawing")
-    for count, element in enumerate(root.iter(etree.Element)):
-        name = etree.QName(element).localname
-        if name in _SVG_ELEMENTS_FORBIDDEN or count > _SVG_ELEMENTS_MAX:
-            message = f"the logo's SVG has a <{name}>; only drawn shapes are taken, at most {_SVG_ELEMENTS_MAX}"
+    uses = cut = 0
+    elements = list(root.iter(etree.Element))
+    for element in elements:
+        name = etree.QName(element)
+        if name.namespace in {_SVG, None} and name.localname not in _SVG_ELEMENTS:
+            message = f"the logo's SVG has a <{name.localname}>; only drawn shapes are taken"
             raise SettingError(message)
         for key, value in element.attrib.items():
             if etree.QName(key).localname == "href" and not value.startswith("#"):
                 raise SettingError("the logo's SVG refers to another file; only drawn shapes are taken")
+        is_inside = any(etree.QName(holder).localname in _SVG_CUTS for holder in (element, *element.iterancestors()))
+        is_cut = _is_cut(element)
+        if is_inside and is_cut:
+            raise SettingError("the logo's SVG cuts what cuts others; only one such step is taken")
+        uses, cut = uses + is_cut, cut + is_inside
+    if len(elements) + uses * cut > _SVG_SHAPES_MAX:
+        message = f"the logo's SVG draws more than {_SVG_SHAPES_MAX} shapes"
+        raise SettingError(message)
+
+
+def _is_cut(element: etree._Element) -> bool:
+    """Whether a clip path or a mask cuts the element: each draws all of its own shapes then."""
+    style = element.get("style", "")
+    return any(word in element.attrib or word in style for word in ("clip-path", "mask"))

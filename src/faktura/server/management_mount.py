@@ -35,6 +35,9 @@ class ManagementMount:
         file = _FILE.match(scope["path"])
         if file is not None:  # the framework routes by whole parts of a path
             scope = {**scope, "path": f"{file.group(1)}/{file.group(2)}", "raw_path": b""}
+        is_head = scope["method"] == "HEAD"
+        if is_head:  # RFC 9110, 9.3.2: what GET answers, without its body
+            scope = {**scope, "method": "GET"}
         seen = {"status": 500, "bytes": 0}
 
         async def watch(message: MutableMapping[str, Any]) -> None:
@@ -42,6 +45,8 @@ class ManagementMount:
                 seen["status"] = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request.request_id)]
             elif message["type"] == "http.response.body":
+                if is_head:
+                    message = {**message, "body": b""}
                 seen["bytes"] += len(message.get("body", b""))
             await send(dict(message))
 

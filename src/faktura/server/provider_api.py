@@ -216,7 +216,15 @@ class ProviderApi:
             ending, body, sha256 = query.form.value, served.body, served.sha256
         else:
             books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
-            make = partial(hand_out_file, books, account_id=served.account_id, invoice_id=served.invoice_id, form=query.form, language=language)
+            make = partial(
+                hand_out_file,
+                books,
+                account_id=served.account_id,
+                invoice_id=served.invoice_id,
+                form=query.form,
+                language=language,
+                is_written=call.request.method != "HEAD",
+            )
             try:
                 ending, body, sha256 = await self._renderer.run(make)
             except LackingError as error:

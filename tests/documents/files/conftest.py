@@ -70,6 +70,7 @@ def furnish(ledger: Ledger) -> dict[str, Invoice]:
 
     documents = {
         "invoice": made("a"),
+        "fresh": made("a", order_ids=[2]),
         "other": made("b"),
         "pro-forma": made("a", type_code=325, order_ids=[1]),
         "incomplete": issue(

@@ -173,6 +173,9 @@ def test_a_providers_look(terminal: Terminal, documents: Documents, tmp_path: Pa
     large, page = tmp_path / "large.png", tmp_path / "page.html"
     large.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40_000))
     page.write_text("<html/>")
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x10\x08\x06" + b"\x00" * 20)
+    assert "cannot be drawn" in terminal("provider", "set", "vpsbg", "--logo", cut).refused()
     for words in (("--accent", "#ffffff"), ("--accent", "red"), ("--logo", large), ("--logo", page), ("--logo", tmp_path / "absent.png")):
         terminal("provider", "set", "vpsbg", *words).refused()
     empty = tmp_path / "empty"

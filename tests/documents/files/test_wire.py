@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from lxml import etree
 from tests.conftest import open_ledger, serving
 from tests.database import execute
-from tests.documents.files.conftest import CAME, Office, furnish
+from tests.documents.files.conftest import CAME, EUR, RECEIVER, SENDER, TODAY, Office, furnish
 from tests.management.site import Api, Reply, Wire
 
 from faktura.documents.incoming import parse_xml, xml_of
 from faktura.domain.document_file import Form
-from faktura.ledger.accounts import set_provider
+from faktura.domain.draft import parse_draft
+from faktura.ledger.accounts import create_token, set_provider
+from faktura.ledger.commands import issue
 from faktura.ledger.verification import verify
 
 FORMS = [form.value for form in Form]
@@ -52,9 +56,32 @@ def test_who_has_it_is_told_so(office: Office, form: str, by: str) -> None:
     again = ask(office, "invoice", form, by=by, If_None_Match=tag)
     assert (again.status, again.body, again.header("etag")) == (304, b"", tag)
     assert ask(office, "invoice", form, by=by, If_None_Match='"other"').status == 200
-    if by == "customer":
-        head = ask(office, "invoice", form, by=by, method="HEAD")
-        assert (head.status, head.body, head.header("content-length"), head.header("etag")) == (200, b"", str(len(first.body)), tag)
+    head = ask(office, "invoice", form, by=by, method="HEAD")
+    assert (head.status, head.body, head.header("content-length"), head.header("etag")) == (200, b"", str(len(first.body)), tag)
+    assert head.lasting()[:2] == first.lasting()[:2]
+    assert ask(office, "invoice", form, by=by, method="HEAD", If_None_Match=tag).lasting() == again.lasting()
+
+
+@pytest.mark.parametrize("by", ["manager", "customer"])
+@pytest.mark.parametrize("form", FORMS)
+def test_who_asks_for_headers_is_handed_nothing(office: Office, form: str, by: str) -> None:
+    """HEAD of a file that nobody was handed says what GET will, and nothing is written down."""
+    language = f"?language={'de' if by == 'manager' else 'bg'}" if Form(form).is_pdf else ""
+
+    def handed() -> list[Any]:
+        return execute(office.path, "SELECT file_id, form FROM document_file ORDER BY file_id")
+
+    before = handed()
+    head = ask(office, "fresh", form, by=by, method="HEAD", query=language)
+    assert (head.status, head.body) == (200, b"")
+    assert handed() == before
+    got = ask(office, "fresh", form, by=by, query=language)
+    if form in XML and by == "customer":
+        assert handed() == before, "the manager was handed it before"
+    else:
+        assert len(handed()) > len(before)
+    assert head.lasting()[:2] == got.lasting()[:2]
+    assert ask(office, "incomplete", "xrechnung.xml", by=by, method="HEAD").status == 422 - 13 * (by == "manager")
 
 
 def test_the_hybrid_carries_an_e_invoice(office: Office) -> None:
@@ -200,6 +227,29 @@ def test_many_at_once_are_handed_one_file(engine: str, tmp_path_factory: pytest.
     assert len(execute(path, "SELECT 1 AS row FROM document_file WHERE form = 'ubl.xml'")) == 1
     with open_ledger(path) as ledger:
         assert list(verify(ledger.books)) == []
+
+
+@pytest.mark.only("sqlite")
+def test_many_long_documents_at_once_leave_the_server_serving(engine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One is made at a time; who asks meanwhile is told when to come back, and short documents are served all along."""
+    path = tmp_path_factory.mktemp("long") / "ledger.db"
+    with open_ledger(path) as ledger:
+        documents = furnish(ledger)
+        lines = [{"name": f"VPS {n}", "unit_price": "1"} for n in range(400)]
+        draft = parse_draft({"lines": lines}, currency=EUR, buyer=RECEIVER, seller=SENDER, today=TODAY)
+        long = issue(ledger.books, account_id=documents["invoice"].account_id, draft=draft)
+        token, manager = ledger.token("vpsbg", "a"), create_token(ledger.books, provider="vpsbg", reference=None, scopes=("invoices:read",))[0]
+    with serving(path, FAKTURA_ACCESS_LOG="off") as served, closing(Wire(served.host)) as wire:
+        customer, api = Api(wire, token), Api(wire, manager)
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(customer.send, "GET", f"/documents/v1/invoices/{long.wire_id}.pdf?language={language}") for language in ("bg", "de", "en")]
+            asked += [threads.submit(api.send, "GET", f"/manage/v1/invoices/{long.id}.pdf?language={language}") for language in ("bg", "de", "en")]
+            short = [threads.submit(customer.send, "GET", f"/documents/v1/invoices/{documents['invoice'].wire_id}.pdf") for _ in range(2)]
+            replies = [future.result() for future in asked]
+        assert {future.result().status for future in short} == {200}
+        assert {reply.status for reply in replies} == {200, 503}
+        assert all(int(reply.header("retry-after") or 0) > 0 for reply in replies if reply.status == 503)
+        assert customer.send("GET", f"/documents/v1/invoices/{long.wire_id}.pdf").status == 200
 
 
 def test_the_ledger_tells_of_all_that_was_handed_out(office: Office) -> None:

@@ -309,7 +309,7 @@ def test_languages_and_looks_that_cannot_be_used_are_refused() -> None:
         ({"accent": "red"}, "not a colour"),
         ({"accent": "#ffcc00"}, "too light"),
         ({"footer": " "}, "footer"),
-        ({"logo": b""}, "256 KiB"),
+        ({"logo": b""}, "32 KiB"),
         ({"logo": b"GIF89a"}, "neither PNG"),
         ({"logo": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (10**5).to_bytes(4) * 2 + b"\x00" * 20}, "pixels"),
         ({"logo": b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>'}, "SVG"),

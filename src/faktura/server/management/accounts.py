@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from litestar import Controller, Response, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError
+from faktura.documents.handing_out import check_look
+from faktura.domain.errors import Fault, InvalidDocumentError, SettingError, fault
 from faktura.domain.party import Party, parse_party
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import add_account, set_account, set_provider
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books
 from faktura.server.management.body import Checked
-from faktura.server.management.call import Call, answer, etag_of, respond
+from faktura.server.management.call import Call, answer, etag_of, named, respond
 from faktura.server.management.page import Cursor, Limit, after_id, next_after
 from faktura.server.management.schema import (
     AccountBody,
@@ -46,7 +49,7 @@ class Providers(Controller):
     def get_provider(self, call: NamedDependency[Call], name: FromPath[str]) -> Response[ProviderResource]:
         """Another provider is not found, as if there were none."""
         with call.books.storage.reading() as tx:
-            return respond(_provider_answer(_named(call.provider(tx), name)))
+            return respond(_provider_answer(named(call.provider(tx), name)))
 
     @patch(
         "/{name:str}",
@@ -58,10 +61,11 @@ class Providers(Controller):
         summary="Change a provider's settings",
     )
     def set_provider(self, call: NamedDependency[Call], name: FromPath[str], data: JSONBody[ProviderChange]) -> Response[ProviderResource]:
-        """Needs If-Match. Documents issued before keep what they show."""
+        """Needs If-Match. Documents issued before keep what they show; how PDFs look changes with the next one that is made."""
+        _check_look(data)
 
         def change(current: Provider) -> Provider:
-            call.match(etag_of(_provider(_named(current, name))))
+            call.match(etag_of(_provider(named(current, name))))
             return replace(
                 current,
                 seller=current.seller if data.seller is None else party_of(data.seller, "seller"),
@@ -70,11 +74,13 @@ class Providers(Controller):
                 rate_limit=current.rate_limit if data.rate_limit is None else data.rate_limit,
                 rate_window_seconds=current.rate_window_seconds if data.rate_window_seconds is None else data.rate_window_seconds,
                 e_invoice_profile=current.e_invoice_profile if data.e_invoice_profile is None else data.e_invoice_profile or None,
+                accent=current.accent if data.accent is None else data.accent or None,
+                footer=current.footer if data.footer is None else data.footer or None,
             )
 
         def act(books: Books) -> Answer:
             with books.storage.reading() as tx:
-                own = _named(call.provider(tx), name)
+                own = named(call.provider(tx), name)
             return _provider_answer(set_provider(books, name=own.name, change=change))
 
         return call.once(act)
@@ -162,10 +168,16 @@ def party_of(body: PartyBody, path: str) -> Party:
     return party
 
 
-def _named(provider: Provider, name: str) -> Provider:
-    if provider.name != name:
-        raise NotFoundError
-    return provider
+def _check_look(data: ProviderChange) -> None:
+    faults = []
+    checks = {"accent": partial(check_look, accent=data.accent or None), "footer": partial(check_look, footer=data.footer or None)}
+    for name, check in checks.items():
+        try:
+            check()
+        except SettingError as error:
+            faults.append(fault("value", name, str(error)))
+    if faults:
+        raise InvalidDocumentError(faults)
 
 
 def _provider(provider: Provider) -> ProviderResource:
@@ -182,6 +194,9 @@ def _provider(provider: Provider) -> ProviderResource:
         rate_limit=provider.rate_limit,
         rate_window_seconds=provider.rate_window_seconds,
         e_invoice_profile=provider.e_invoice_profile,
+        accent=provider.accent,
+        footer=provider.footer,
+        logo_sha256=hashlib.sha256(provider.logo).hexdigest() if provider.logo is not None else None,
     )
 
 

@@ -23,6 +23,7 @@ from faktura.server.management.drafts import Drafts
 from faktura.server.management.invoice_files import InvoiceFiles
 from faktura.server.management.invoices import Invoices
 from faktura.server.management.journal import Journal
+from faktura.server.management.logos import Logos
 from faktura.server.management.payments import Payments
 from faktura.server.management.problem import of_error, of_failure, of_http
 from faktura.server.management.reference import openapi_document, reference_page
@@ -40,6 +41,7 @@ WRITERS_MAX = 64
 
 CONTROLLERS = (
     Providers,
+    Logos,
     Accounts,
     Balances,
     VatChecks,

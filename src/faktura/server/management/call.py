@@ -23,7 +23,7 @@ from faktura.domain.provider import Account, Provider, Token
 from faktura.ledger.exactly_once import KEY_LENGTH_MAX, once
 from faktura.ledger.management_ports import Answer
 from faktura.ledger.ports import Books, Transaction
-from faktura.server.management.problem import BadRequestError, ForbiddenError, MatchFailedError, MatchMissingError, UnauthorizedError
+from faktura.server.management.problem import BadRequestError, ForbiddenError, MatchFailedError, MatchMissingError, UnauthorizedError, allow
 from faktura.server.request import read_of, token_hash
 
 ID_MAX = 2**53 - 1
@@ -42,6 +42,12 @@ class Call:
     token: Token
     request: Request[Any, Any, Any]
     body: bytes = b""
+
+    @property
+    def is_head(self) -> bool:
+        """Whether only the headers are asked for; the framework sees a GET."""
+        told = read_of(self.request.scope)
+        return told is not None and told.method == "HEAD"
 
     def once(self, act: Callable[[Books], Answer]) -> Response[Any]:
         """Do it exactly once, where the caller names an Idempotency-Key, and answer."""
@@ -93,11 +99,13 @@ class Call:
             raise NotFoundError
         return invoice, account
 
-    def match(self, current: str) -> None:
+    def match(self, current: str, *, is_there: bool = True) -> None:
         """Refuse to change what the caller has not seen (RFC 9110, If-Match)."""
         tags = self.matched()
         if tags is None:
             raise MatchMissingError
+        if not is_there:
+            raise MatchFailedError
         if tags.strip() != "*" and current not in [tag.strip() for tag in tags.split(",")]:
             raise MatchFailedError
 
@@ -105,6 +113,17 @@ class Call:
         """If-Match, which may come in several lines (RFC 9110, 5.2)."""
         lines = self.request.headers.getall("if-match", None)
         return None if lines is None else ", ".join(lines)
+
+    def known(self) -> bytes:
+        """If-None-Match, likewise; empty where there is none."""
+        return ", ".join(self.request.headers.getall("if-none-match", [])).encode("latin-1", "replace")
+
+
+def named(provider: Provider, name: str) -> Provider:
+    """The provider, where it has the name that a path says; NotFoundError otherwise."""
+    if provider.name != name:
+        raise NotFoundError
+    return provider
 
 
 def bounded(given_id: int) -> int:
@@ -176,7 +195,7 @@ def _tell_methods(request: Request[Any, Any, Any]) -> Response[None]:
     """The answer to OPTIONS: what an address takes, whether a thing is there or not. The framework's own forgets methods that were routed later."""
     template = request.scope["path_template"]
     methods = {method for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == template for method in route.methods}
-    return Response(None, status_code=204, headers={"Allow": ", ".join(sorted(methods)), "Cache-Control": "no-store"})
+    return Response(None, status_code=204, headers={"Allow": allow(methods), "Cache-Control": "no-store"})
 
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

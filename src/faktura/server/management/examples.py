@@ -7,7 +7,12 @@ _LINE = {"name": "Virtual server, October 2026", "quantity": "1", "unit_price": 
 _SHARES = [{"invoice_id": 10000000042, "amount": "10.00"}, {"invoice_id": 10000000043}]
 
 BODIES: dict[str, object] = {
-    "setProvider": {"seller": {"name": "Hosting OOD", "country": "BG", "vat_id": "BG123456789"}, "rate_limit": 30, "rate_window_seconds": 60},
+    "setProvider": {
+        "seller": {"name": "Hosting OOD", "country": "BG", "vat_id": "BG123456789"},
+        "rate_limit": 30,
+        "rate_window_seconds": 60,
+        "accent": "#7a1f3d",
+    },
     "addAccount": {"reference": "17850", "buyer": _BUYER},
     "setAccount": {"buyer": _BUYER},
     "recordVatCheck": {"vat_id": "BG123456789", "is_valid": True, "checked_at": "2026-10-01T08:30:00Z", "consultation": "WAPIAAAAXyz"},
@@ -27,8 +32,9 @@ BODIES: dict[str, object] = {
     "lockPeriod": {"through": "2026-09-30"},
 }
 
-RUN_BODIES = {
+RAW_BODIES = {
     "application/jsonl": '{"account": "17850", "period": "2026-10", "product": "vps-2", "lines": [{"name": "Virtual server", "unit_price": "12.00"}]}\n',
     "application/x-ndjson": '{"account": "17850", "period": "2026-10", "product": "vps-2", "lines": [{"name": "Virtual server", "unit_price": "12.00"}]}\n',
     "text/csv": "account,period,product,name,quantity,unit_price\n17850,2026-10,vps-2,Virtual server,1,12.00\n",
+    "image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 18"><rect width="60" height="18" fill="#7a1f3d"/></svg>',
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 
@@ -102,7 +103,7 @@ async def _answer(call: Call, invoice_id: int, form: Form | None, language: str 
     headers = call.request.headers
     spoken = language or accepted_language(headers.get("accept-language", ""))
     number, (ending, body, sha256) = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
-    given = ", ".join(headers.getall("if-none-match", [])).encode("latin-1", "replace")
+    given = call.known()
     made = {name.decode(): value.decode() for name, value in file_headers([], ending=ending, number=number, sha256=sha256)}
     media_type = made.pop("content-type")
     if given and is_known(sha256, given):
@@ -113,16 +114,26 @@ async def _answer(call: Call, invoice_id: int, form: Form | None, language: str 
 def _file(call: Call, invoice_id: int, form: Form | None, language: str | None) -> tuple[str, tuple[str, bytes, bytes]]:
     with call.books.storage.reading() as tx:
         invoice, account = call.invoice(tx, invoice_id)
-    return invoice.number, hand_out_file(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language)
+    made = hand_out_file(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language, is_written=not call.is_head)
+    return invoice.number, made
 
 
 def describe(operation: dict[str, Any], form: Form | None) -> None:
-    """What the framework cannot know of an answer that is a file: in a form, or without one as it came."""
+    """What the framework cannot know of an answer that is a document's file: in a form, or without one as it came."""
     kinds: dict[str, dict[str, Any]] = {"application/pdf": {"type": "string", "format": "binary"}, "application/xml": {"type": "string"}}
-    operation["responses"]["200"]["content"] = {name: {"schema": kind} for name, kind in kinds.items() if form is None or form.media_type == name}
-    tag = {"description": "Its SHA-256: the same bytes, the same tag.", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}}
+    content = {name: {"schema": kind} for name, kind in kinds.items() if form is None or form.media_type == name}
     name = {"description": "The file's name, made of the document's number (RFC 6266).", "required": True, "schema": {"type": "string"}}
-    operation["responses"]["200"]["headers"] = {"ETag": tag, "Content-Disposition": name}
+    _describe(operation, content, {"Content-Disposition": name})
+
+
+def describe_picture(operation: dict[str, Any], media_types: Iterable[str]) -> None:
+    """The same of one that is a picture."""
+    _describe(operation, {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}, {})
+
+
+def _describe(operation: dict[str, Any], content: dict[str, Any], headers: dict[str, Any]) -> None:
+    tag = {"description": "Its SHA-256: the same bytes, the same tag.", "required": True, "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}}
+    operation["responses"]["200"] |= {"content": content, "headers": {"ETag": tag, **headers}}
     operation["responses"]["304"] = {"description": "The caller has these bytes.", "headers": {"ETag": tag}}
     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Litestar
 
-from faktura.server.management.examples import BODIES, RUN_BODIES
-from faktura.server.management.invoice_files import describe
+from faktura.server.management.examples import BODIES, RAW_BODIES
+from faktura.server.management.invoice_files import describe, describe_picture
 from faktura.server.management.problem import MEDIA_TYPE, TITLES
 
 _WRITING = ("post", "put", "patch", "delete")
@@ -69,7 +69,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
     if opt.get("body"):
         operation["requestBody"] = {
             "required": True,
-            "content": {kind: {"schema": {"type": "string", "description": text}, "example": RUN_BODIES[kind]} for kind, text in opt["body"].items()},
+            "content": {kind: _raw_body(kind, text) for kind, text in opt["body"].items()},
         }
     elif has_body:
         operation["requestBody"]["content"]["application/json"]["example"] = BODIES[operation["operationId"]]
@@ -95,6 +95,13 @@ def _complete(path: str, method: str, operation: dict[str, Any], opt: dict[str, 
             _complete_answer(status, response, opt, is_writing=is_writing)
     if "file" in opt:
         describe(operation, opt["file"])
+    if "picture" in opt:
+        describe_picture(operation, opt["picture"])
+
+
+def _raw_body(kind: str, text: str) -> dict[str, Any]:
+    schema = {"type": "string", "description": text} | ({"format": "binary"} if kind.startswith("image/") else {})
+    return {"schema": schema} | ({"example": RAW_BODIES[kind]} if kind in RAW_BODIES else {})
 
 
 def _complete_answer(status: str, response: dict[str, Any], opt: dict[str, Any], *, is_writing: bool) -> None:

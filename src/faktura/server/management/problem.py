@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import EnumType
 from typing import Any, get_args
 
@@ -145,7 +146,9 @@ def of_error(request: Request[Any, Any, Any], error: FakturaError) -> Response[b
 
 def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The answer to what the framework refuses: no such route, an unusable parameter, a body that is too large."""
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in {"allow", "retry-after"}}
+    headers = {name.lower(): value for name, value in (error.headers or {}).items() if name.lower() in {"allow", "retry-after"}}
+    if "allow" in headers:
+        headers["allow"] = allow(method.strip() for method in headers["allow"].split(","))
     faults: list[Fault] = []
     if isinstance(error, ValidationException) and isinstance(error.extra, list):
         faults = [_argument_fault(request, str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra if isinstance(item, dict)]
@@ -153,6 +156,12 @@ def of_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         faults = [fault("value", "", error.detail.partition(" for path ")[0])]
     detail = {400: error.detail, 404: NotFoundError.__doc__}.get(error.status_code)
     return _response(error.status_code, "Every fault is listed." if faults else detail, faults, headers)
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The header of that name: whatever has GET has HEAD, which the framework does not see."""
+    found = set(methods)
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
 
 
 def _argument_fault(request: Request[Any, Any, Any], argument: str, message: str) -> Fault:

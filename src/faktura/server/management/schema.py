@@ -98,6 +98,9 @@ class ProviderResource(Resource, frozen=True, kw_only=True):
     rate_limit: int
     rate_window_seconds: int
     e_invoice_profile: Annotated[str | None, Meta(description="Whose terms every invoice must have to be issued: en16931, xrechnung, peppol or facturx.")]
+    accent: Annotated[str | None, Meta(description="The colour of its PDFs; null takes ours.")]
+    footer: Annotated[str | None, Meta(description="The text at the foot of its PDFs' pages.")]
+    logo_sha256: Annotated[str | None, Meta(description="Of the logo at the head of its PDFs, which has an address of its own; null where there is none.")]
 
 
 class ProviderPage(Page, frozen=True, kw_only=True):
@@ -117,6 +120,10 @@ class ProviderChange(Body, frozen=True, kw_only=True):
     e_invoice_profile: (
         Annotated[str, Meta(description="en16931, xrechnung, peppol or facturx; an empty text asks for none.", examples=["xrechnung"])] | None
     ) = None
+    accent: (
+        Annotated[str, Meta(description="A colour with a contrast to white of at least 4.5 to 1; an empty text takes ours.", examples=["#7a1f3d"])] | None
+    ) = None
+    footer: Annotated[str, Meta(description="At most 500 characters; an empty text is none.", examples=["Hosting OOD, Sofia"])] | None = None
 
 
 class TokenBody(Body, frozen=True, kw_only=True):

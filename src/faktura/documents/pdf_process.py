@@ -1,0 +1,76 @@
+"""A long document is typeset in a process of its own: what that takes goes back to the machine, and others' pages need not wait.
+
+The typesetter keeps what its last ten documents took, some 150 KiB a line each. Run as `python -m faktura.documents.pdf_process`, this is that process.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from threading import Lock
+
+from faktura.domain.errors import FakturaError, LedgerBusyError
+
+ROWS_MAX = 200
+TEXT_LENGTH_MAX = 400_000
+"""Beyond either, a document is long: within, it is set in a fifth of a second."""
+MEMORY_BYTES_MAX = 3 * 2**30
+SECONDS_MAX = 120
+_NO_ROOM, _REFUSED = 3, 4
+
+_turn = Lock()
+
+
+class NoRoomError(FakturaError):
+    """The document cannot be typeset within the memory and time that it may take."""
+
+
+class TypesettingError(FakturaError):
+    """The typesetter refuses the document; the message is its own."""
+
+
+def typeset_apart(content: str, *, timestamp: int) -> bytes:
+    """The PDF of a document's texts (JSON); LedgerBusyError while another is being made, since one takes a core and up to a gigabyte."""
+    if not _turn.acquire(blocking=False):
+        raise LedgerBusyError("another long document is being made; try again")
+    try:
+        command = [sys.executable, "-P", "-m", "faktura.documents.pdf_process", str(timestamp), str(MEMORY_BYTES_MAX)]  # never what lies in the working folder
+        environment = {**os.environ, "RAYON_NUM_THREADS": "1"}  # more would only take memory
+        done = subprocess.run(command, input=content.encode(), env=environment, capture_output=True, timeout=SECONDS_MAX, check=False)  # noqa: S603 - ourselves
+    except subprocess.TimeoutExpired as error:
+        raise NoRoomError from error
+    finally:
+        _turn.release()
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode("utf-8", "replace")[-1000:]
+    if done.returncode == _REFUSED:
+        raise TypesettingError(said)
+    if done.returncode == _NO_ROOM or "memory allocation" in said:
+        raise NoRoomError
+    message = f"the process that typesets ended with {done.returncode}: {said}"
+    raise FakturaError(message)
+
+
+def main(timestamp: int, memory_bytes_max: int) -> int:
+    """Typeset what comes in."""
+    import typst  # noqa: PLC0415 - only the process itself needs it
+
+    from faktura.documents.pdf_compiler import INVOICE, STANDARD, compile_template  # noqa: PLC0415
+
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+    try:
+        pdf = compile_template(INVOICE, sys.stdin.buffer.read().decode(), format="pdf", pdf_standards=STANDARD, timestamp=timestamp)
+    except typst.TypstError as error:
+        sys.stderr.write(f"{error.message}\n{error.diagnostic}")
+        return _REFUSED
+    except MemoryError:
+        return _NO_ROOM
+    sys.stdout.buffer.write(pdf)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
