@@ -79,8 +79,8 @@ def page_prices(invoice: Invoice) -> list[tuple[Decimal, Decimal]]:
     """The price without VAT of each line, and how many it is for, as the English page says them."""
     found = []
     for row in content(invoice, language="en", look=Look(), is_test=False)["rows"]:
-        said = row["price"][0] + " " + row["price_more"] if invoice.price_basis is PriceBasis.NET else row["price_more"]
-        match = re.fullmatch(r"([\d,.]+)(?: excl\. VAT)?(?: for ([\d,.]+) \w+)? ?", said)
+        said = " ".join([row["price"][0], *row["price_more"]] if invoice.price_basis is PriceBasis.NET else row["price_more"])
+        match = re.fullmatch(r"([\d,.]+)(?: excl\. VAT)?(?: for ([\d,.]+) \w+)?", said)
         assert match, said
         found.append((Decimal(match[1].replace(",", "")), Decimal((match[2] or "1").replace(",", ""))))
     return found
@@ -108,13 +108,34 @@ def test_every_form_says_the_same(draft: Draft) -> None:
     assert_prices(invoice)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "gross", "net"),
+    [
+        ("1", "29.90", "25.13"),
+        ("12.5", "0.0125", "0.0105"),  # not 0.01, which would give the amount, too
+        ("3", "9.99", "8.393"),  # neither 8.39 nor 8.395 gives 25.18
+        ("1000", "1", "0.84034"),
+        ("0", "1.19", "1.00"),
+        ("-2", "11.90", "10.00"),
+    ],
+)
+def test_the_net_price_of_a_gross_one_is_as_near_as_gives_the_amount(quantity: str, gross: str, net: str) -> None:
+    """With no fewer decimals than the gross price has, and no more than it takes."""
+    invoice = document(replace(CREDIT, lines=(line("Server", quantity, gross, S19),)))
+    assert page_prices(invoice) == [(Decimal(net), Decimal(1))]
+    assert_prices(invoice)
+
+
 def test_a_price_that_no_decimal_gives_names_its_quantity() -> None:
     """Page and XML say the amount as the price of all the quantity (BT-149), in each language; half cents do not go apart (8.325 and 8.323)."""
     many = line("Mails", "123456789.5", "0.0001", S19, unit_code="C62")
     invoice = document(replace(CREDIT, lines=(many, line("Server", "100", "9.9045", S19))))
     assert_prices(invoice)
     assert [base for _, base in page_prices(invoice)] == [Decimal("123456789.5"), 1]
-    words = {"bg": "10\u00a0374,52 без ДДС за 123\u00a0456\u00a0789,5 " + unit("C62", "bg"), "de": "10.374,52 netto für 123.456.789,5 Stk."}
+    words = {
+        "bg": ["10\u00a0374,52 без ДДС", "за 123\u00a0456\u00a0789,5 " + unit("C62", "bg")],
+        "de": ["10.374,52 netto", "für 123.456.789,5 Stk."],
+    }
     for language, wanted in words.items():
         assert content(invoice, language=language, look=Look(), is_test=False)["rows"][0]["price_more"] == wanted
 

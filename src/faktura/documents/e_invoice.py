@@ -49,6 +49,8 @@ NOTHING_TO_PAY = "Credited to the buyer, nothing to pay"
 ORDER_SEPARATOR = ", "
 """Between the provider's order numbers in BT-14, which stands once: an identifier to receivers, who have no list to look it up in."""
 
+_REGISTERS = {"DK": "0184", "IS": "0196", "NL": "0106"}
+"""Countries where Peppol wants the register of a number said between their own parties, and the one that companies stand in (ISO 6523)."""
 _SEPA_TRANSFER, _CREDIT_TRANSFER, _NOT_DEFINED = "58", "30", "1"
 _UNKNOWN = "is unknown: its source did not say it"
 _NEEDED = ("seller", "buyer", "price_basis", "lines", "total_without_vat_minor", "vat_total_minor", "total_with_vat_minor", "line_total_minor")
@@ -80,10 +82,10 @@ def to_e_invoice(invoice: Invoice, *, standing: Standing | None = None, profile:
         specification_id=profile.specification_id,
         preceding=_preceding(invoice),
         seller=_seller(seller, profile, is_outside_scope=is_outside_scope),
-        buyer=_buyer(buyer, profile, is_outside_scope=is_outside_scope),
+        buyer=_buyer(buyer, profile, seller_country=seller.country, is_outside_scope=is_outside_scope),
         delivery=_delivery(invoice, buyer),
         period=_period(invoice.period),
-        payment=_payment(invoice, seller),
+        payment=_payment(invoice, seller, profile),
         allowances=_document_adjustments(invoice, is_charge=False),
         charges=_document_adjustments(invoice, is_charge=True),
         totals=totals,
@@ -185,8 +187,11 @@ def _delivery(invoice: Invoice, buyer: Party) -> Delivery | None:
     return Delivery(date=day) if day else None
 
 
-def _payment(invoice: Invoice, seller: Party) -> PaymentInstructions:
+def _payment(invoice: Invoice, seller: Party, profile: Profile) -> PaymentInstructions | None:
     if seller.iban is None or invoice.type_code is TypeCode.CREDIT_NOTE:  # what is owed to the buyer is not paid to the seller's account
+        countries = {seller.country, invoice.buyer.country if invoice.buyer else None}
+        if profile is Profile.PEPPOL and countries == {"NL"}:  # between Dutch parties what is not defined is not said (NL-R-008)
+            return None
         return PaymentInstructions(means_code=_NOT_DEFINED, remittance=invoice.number)
     transfer = CreditTransfer(account="".join(seller.iban.split()).upper(), account_name=seller.account_name, bic=seller.bic)
     code = _SEPA_TRANSFER if invoice.currency.code == "EUR" else _CREDIT_TRANSFER
@@ -200,7 +205,7 @@ def _seller(party: Party, profile: Profile, *, is_outside_scope: bool) -> Seller
     return Seller(
         name=party.name,
         ids=ids,
-        registration_id=Identifier(value=party.registration_id) if party.registration_id else None,
+        registration_id=_registration(party, profile, party.country),
         vat_id=None if is_outside_scope else vat_id,
         tax_number=party.tax_number,
         electronic_address=_electronic_address(party, profile),
@@ -209,15 +214,23 @@ def _seller(party: Party, profile: Profile, *, is_outside_scope: bool) -> Seller
     )
 
 
-def _buyer(party: Party, profile: Profile, *, is_outside_scope: bool) -> Buyer:
+def _buyer(party: Party, profile: Profile, *, seller_country: str | None, is_outside_scope: bool) -> Buyer:
     return Buyer(
         name=party.name,
-        registration_id=Identifier(value=party.registration_id) if party.registration_id else None,
+        registration_id=_registration(party, profile, seller_country),
         vat_id=None if is_outside_scope else _vat_id(party),
         electronic_address=_electronic_address(party, profile),
         address=_address(party),
         contact=_contact(party),
     )
+
+
+def _registration(party: Party, profile: Profile, seller_country: str | None) -> Identifier | None:
+    """BT-30 or BT-47."""
+    if not party.registration_id:
+        return None
+    is_among_its_own = profile is Profile.PEPPOL and party.country == seller_country
+    return Identifier(value=party.registration_id, scheme=_REGISTERS.get(party.country or "") if is_among_its_own else None)
 
 
 def _vat_id(party: Party) -> str | None:

@@ -15,7 +15,7 @@ from faktura.domain.vat import scaled_rate
 
 _EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
 _CENT = Decimal("0.01")
-_PLACES = range(2, 9)
+_PLACES_MIN, _PLACES_MAX = 2, 8
 _HUNDRED = Decimal(100)
 _WHOLE = 100 * 10_000
 """A hundred percent, as `scaled_rate` counts."""
@@ -24,20 +24,25 @@ _WHOLE = 100 * 10_000
 def price(line: InvoiceLine, money: Currency, *, is_gross: bool) -> Price:
     """The price that, times the quantity, gives the line's amount before allowances and charges, without VAT.
 
-    It is the price that was agreed where that gives it; otherwise one with as few decimals as do. Where no decimal does,
-    the amount itself is the price of all the quantity (BT-149).
+    It is the price that was agreed where that gives it, of prices that include VAT with no fewer decimals than they have;
+    otherwise one with as few decimals as do. Where no decimal does, the amount itself is the price of all the quantity (BT-149).
     """
     product_minor, _ = without_vat(line, is_gross=is_gross)
     quantity, agreed, product = line.quantity, line.unit_price, money.to_decimal(product_minor)
+    places_min = _PLACES_MIN
     if is_gross and line.vat:
-        agreed = _EXACT.divide(agreed * _HUNDRED, _HUNDRED + line.vat.rate).quantize(Decimal("0.0001"), context=_EXACT)
-    if quantity == 0 or (not is_gross and _gives(quantity, agreed, product)):
+        places_min = min(_PLACES_MAX, max(_PLACES_MIN, -int(agreed.normalize().as_tuple().exponent)))
+        agreed = _EXACT.divide(agreed * _HUNDRED, _HUNDRED + line.vat.rate)
+    elif quantity == 0 or _gives(quantity, agreed, product):
         return Price(net=_plain(agreed))
+    if quantity == 0:
+        return Price(net=_plain(agreed.quantize(Decimal("0.0001"), context=_EXACT)))
     exact = _EXACT.divide(product, quantity)
-    for places in _PLACES:
-        rounded = exact.quantize(Decimal(1).scaleb(-places), context=_EXACT)
-        if _gives(quantity, rounded, product):
-            return Price(net=_plain(_unsigned_zero(rounded)))
+    for places in range(places_min, _PLACES_MAX + 1):
+        for wanted in (agreed, exact):
+            rounded = wanted.quantize(Decimal(1).scaleb(-places), context=_EXACT)
+            if _gives(quantity, rounded, product):
+                return Price(net=_plain(_unsigned_zero(rounded)))
     return Price(net=_plain(_unsigned_zero(product.copy_sign(exact))), base_quantity=Decimal(canonical(abs(quantity))), base_unit=line.unit_code)
 
 

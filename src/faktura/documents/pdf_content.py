@@ -240,12 +240,12 @@ def _details(line: InvoiceLine, write: Writing) -> list[str]:
     return joined + [f"{item.reason}: {write.amount(item.signed_minor)}" for item in line.allowances_charges]
 
 
-def _price_more(price: Price, write: Writing) -> str:
+def _price_more(price: Price, write: Writing) -> list[str]:
     """Under the price: what it is without VAT (Art. 226 (8)) where it contains it, and how many it is for; as the e-invoice says it (BT-146, BT-149)."""
-    said = [write.form.number(price.net or Decimal(0), decimals_min=write.money.digits), write.say["price_without"]] if write.is_gross else []
+    said = [f"{write.form.number(price.net or Decimal(0), decimals_min=write.money.digits)} {write.say['price_without']}"] if write.is_gross else []
     if price.base_quantity is not None:
-        said += [write.say["price_for"], write.form.number(price.base_quantity), unit(price.base_unit or "", write.language)]
-    return " ".join(said)
+        said.append(f"{write.say['price_for']} {write.form.number(price.base_quantity)} {unit(price.base_unit or '', write.language)}")
+    return said
 
 
 def _rate(vat: VatKey | None, write: Writing) -> str:

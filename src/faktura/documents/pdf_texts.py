@@ -105,7 +105,7 @@ WORDS = {
     "payee": ("Титуляр на сметката", "Empfänger", "Payee"),
     "reference": ("Основание", "Verwendungszweck", "Reference"),
     "amount": ("Сума", "Betrag", "Amount"),
-    "scan": ("SEPA превод: сканирайте с приложението на банката", "Überweisung: mit der Banking-App scannen", "SEPA transfer: scan with your banking app"),
+    "scan": ("SEPA превод: сканирайте с приложението на банката", "Überweisung: mit der Banking\u2011App scannen", "SEPA transfer: scan with your banking app"),
     "page": ("Страница {page} от {pages}", "Seite {page} von {pages}", "Page {page} of {pages}"),
     "continued": ("продължение", "Fortsetzung", "continued"),
 }

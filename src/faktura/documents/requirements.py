@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from faktura.documents.en16931 import CREDIT_NOTE_TYPES, EInvoice, Profile
-from faktura.documents.terms import ROOT, TERMS, Term, attribute_path, members
+from faktura.documents.form_fields import Check, Said, form_field, is_empty, missing
+from faktura.documents.german_rules import german
+from faktura.documents.peppol_rules import PEPPOL_CHECKS
+from faktura.documents.terms import ROOT, TERMS, Term, members
 from faktura.domain.errors import Fault, fault
 from faktura.domain.party import is_iban
 from faktura.domain.text import shown
-
-Check = Callable[[EInvoice], Iterator[tuple[str, str, str]]]
-"""Yields (rule, path, message)."""
 
 _RULES = dict(
     pair.split("=")
@@ -26,8 +25,6 @@ BT-80=BR-57 BT-151=BR-CO-04 BG-23=BR-CO-18
 """.split()
 )
 """The rule that asks for a term that the table has as mandatory."""
-
-_SKONTO = re.compile(r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASISBETRAG=-?[0-9]+\.[0-9]{2})?#\Z")
 
 _UNIT = re.compile(r"[A-Z0-9]{1,3}\Z")
 _RETIRED = frozenset({"BGN", "HRK"})
@@ -59,28 +56,6 @@ PMT PRD PRF PRI PUR QIN QQD QUT RAH REG RET REV RQR SAF SIC SIN SLR SPA SPG SPH 
 _SUBJECT = re.compile(r"[^#]*#([^#]{3})#")
 """What the official rules read as a note's subject in UBL, wherever it stands in the text."""
 
-_FIELDS = {
-    "payment.credit_transfers.account": "seller.iban",
-    "payment.credit_transfers.account_name": "seller.account_name",
-    "payment.credit_transfers.bic": "seller.bic",
-    "buyer_reference": "buyer.buyer_reference",
-    "delivery.date": "tax_point_date",
-    "lines.unit": "lines.unit_code",
-    "lines.price.net": "lines.unit_price",
-    "lines.item.seller_id": "lines.item_id",
-    "vat_breakdown.exemption_reason": "exemption_reasons",
-}
-
-
-def form_field(term_id: str) -> str:
-    """What a term is called where documents, providers and accounts are written: `seller.city`, `buyer.contact_name`."""
-    return field_name(attribute_path(term_id))
-
-
-def field_name(path: str) -> str:
-    """What the term of an attribute path is called there."""
-    return _FIELDS.get(path, path).replace(".address", "").replace(".contact.name", ".contact_name").replace(".contact.", ".").replace(".item.", ".")
-
 
 def required_faults(document: EInvoice, profile: Profile) -> list[Fault]:
     """All terms that the profile requires and the document lacks, at once, by the names of the form's fields."""
@@ -94,16 +69,12 @@ def _as_fault(item: tuple[str, str, str]) -> Fault:
     return fault(rule, path, message)
 
 
-def _is_empty(value: object) -> bool:
-    return value is None or value in {"", ()}
-
-
-def _mandatory(group: Term, holder: object, around: str) -> Iterator[tuple[str, str, str]]:
+def _mandatory(group: Term, holder: object, around: str) -> Said:
     """Terms of cardinality 1 that are not there, in each group that is."""
     for name, term in members(group.id).items():
         value: Any = getattr(holder, name)
         field = form_field(term.id) if not around else f"{around}.{name}"
-        if _is_empty(value):
+        if is_empty(value):
             if term.cardinality.startswith("1"):
                 yield _RULES.get(term.id, term.id), field, f"is missing: {term.name} ({term.id})"
         elif term.is_group and term.is_repeated:
@@ -113,16 +84,7 @@ def _mandatory(group: Term, holder: object, around: str) -> Iterator[tuple[str, 
             yield from _mandatory(term, value, around)
 
 
-def _missing(document: EInvoice, rule: str, term_id: str, why: str) -> Iterator[tuple[str, str, str]]:
-    """The fault of a term that is not in the document."""
-    value: Any = document
-    for name in attribute_path(term_id).split("."):
-        value = getattr(value, name) if value is not None else None
-    if _is_empty(value):
-        yield rule, form_field(term_id), f"is missing: {why} requires {TERMS[term_id].name} ({term_id})"
-
-
-def _payable(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _payable(document: EInvoice) -> Said:
     """Of invoices: what a credit note amounts to is not paid, and neither UBL's rules nor any newer ones ask for its terms."""
     is_credit_note = document.type_code in CREDIT_NOTE_TYPES
     if not is_credit_note and (document.totals.payable or 0) > 0 and document.due_date is None and not document.payment_terms:
@@ -133,7 +95,7 @@ def _categories(document: EInvoice) -> set[str | None]:
     return {line.vat_category for line in document.lines} | {item.vat_category for item in (*document.allowances, *document.charges)}
 
 
-def _identities(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _identities(document: EInvoice) -> Said:
     """Who seller and buyer are to the tax office, by VAT category."""
     seller, buyer, categories = document.seller, document.buyer, _categories(document)
     if seller is None or buyer is None:
@@ -152,7 +114,7 @@ def _identities(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield f"BR-{names[str(category)]}-02", "buyer.vat_id", "is missing: the VAT category needs the buyer's VAT id (BT-48)"
 
 
-def _reasons(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _reasons(document: EInvoice) -> Said:
     names = {"E": "BR-E-10", "AE": "BR-AE-10", "K": "BR-IC-10", "G": "BR-G-10", "O": "BR-O-10"}
     for group in document.vat_breakdown:
         if group.category in names and not (group.exemption_reason or group.exemption_code):
@@ -167,7 +129,7 @@ def _reasons(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "BR-IC-12", "buyer.country", "is missing: an intra-Community supply names where it goes (BT-80)"
 
 
-def _accounts(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _accounts(document: EInvoice) -> Said:
     payment = document.payment
     if payment is None:
         return
@@ -178,7 +140,7 @@ def _accounts(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "BR-DE-19", "seller.iban", "is not an IBAN: its length or its check digits are wrong (BT-84)"
 
 
-def _codes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _codes(document: EInvoice) -> Said:
     """Codes that no list has: the mistakes that are made, without the lists that only the official rules hold."""
     if document.currency in _RETIRED:
         yield "BR-CL-03", "currency", f"{document.currency} is legal tender no more: such a document is archived as it is, and no e-invoice"
@@ -191,7 +153,7 @@ def _codes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "BR-CL-23", f"lines[{index}].unit_code", f"{shown(line.unit)} is no code of UN/ECE Recommendation 20, such as C62, HUR, MON or ANN"
 
 
-def _notes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _notes(document: EInvoice) -> Said:
     """BR-CL-08: UBL writes a note's subject between number signs, so three characters between the first two of them are read as one."""
     for note in document.notes:
         found = _SUBJECT.match(note.text)
@@ -204,14 +166,14 @@ def _notes(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "BR-CL-08", "note", message
 
 
-def _supply_date(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _supply_date(document: EInvoice) -> Said:
     """BR-DE-TMP-32 and BR-FX-EN-04."""
     has_date = document.delivery is not None and document.delivery.date is not None
     if not has_date and document.period is None and any(line.period is None for line in document.lines):
         yield "BR-FX-EN-04", "period", "is missing: when it was supplied (BT-72, BG-14, or BG-26 of each line)"
 
 
-def _line_periods(document: EInvoice) -> Iterator[tuple[str, str, str]]:
+def _line_periods(document: EInvoice) -> Said:
     whole = document.period
     for index, line in enumerate(document.lines):
         part = line.period
@@ -223,43 +185,16 @@ def _line_periods(document: EInvoice) -> Iterator[tuple[str, str, str]]:
             yield "PEPPOL-EN16931-R111", f"lines[{index}].period.end", f"{part.end} is outside the document's period"
 
 
-def _xrechnung(document: EInvoice) -> Iterator[tuple[str, str, str]]:
-    for rule, term_id in (
-        *(("BR-DE-15", "BT-10"), ("BR-DE-1", "BG-16"), ("BR-DE-5", "BT-41"), ("BR-DE-6", "BT-42"), ("BR-DE-7", "BT-43")),
-        *(("BR-DE-3", "BT-37"), ("BR-DE-4", "BT-38"), ("BR-DE-8", "BT-52"), ("BR-DE-9", "BT-53")),
-        *(("PEPPOL-EN16931-R020", "BT-34"), ("PEPPOL-EN16931-R010", "BT-49")),
-    ):
-        yield from _missing(document, rule, term_id, "XRechnung")
-    skonto = [row for row in (document.payment_terms or "").splitlines() if row.strip().startswith("#")]
-    if skonto and not (all(_SKONTO.match(row.strip()) for row in skonto) and (document.payment_terms or "").endswith("\n")):
-        yield "BR-DE-18", "payment_terms", "lines that begin with # are #SKONTO#TAGE=14#PROZENT=2.00#, each with a line end (BT-20)"
-    seller = document.seller
-    phone = seller.contact.phone if seller and seller.contact else None
-    if phone and sum(character.isdigit() for character in phone) < 3:  # noqa: PLR2004 - the rule's own number
-        yield "BR-DE-27", "seller.phone", "needs at least three digits (BT-42)"
-    email = seller.contact.email if seller and seller.contact else None
-    if email and (email.count("@") != 1 or email.startswith("@") or email.endswith(("@", "."))):
-        yield "BR-DE-28", "seller.email", "is not an e-mail address (BT-43)"
-    if document.delivery and document.delivery.address:
-        yield from _missing(document, "BR-DE-10", "BT-77", "XRechnung")
-        yield from _missing(document, "BR-DE-11", "BT-78", "XRechnung")
-    if _categories(document) & {"S", "Z", "E", "AE", "K", "G", "L", "M"} and seller and not (seller.vat_id or seller.tax_number or document.tax_representative):
-        yield "BR-DE-16", "seller.vat_id", "is missing: XRechnung requires the seller's VAT id or tax number (BT-31, BT-32)"
-
-
-def _peppol(document: EInvoice) -> Iterator[tuple[str, str, str]]:
-    yield from _missing(document, "PEPPOL-EN16931-R020", "BT-34", "Peppol")
-    yield from _missing(document, "PEPPOL-EN16931-R010", "BT-49", "Peppol")
-    if not (document.buyer_reference or document.order):
-        yield "PEPPOL-EN16931-R003", "buyer.buyer_reference", "is missing: Peppol requires a buyer reference or an order's number (BT-10, BT-13)"
-    if len(document.notes) > 1:
-        yield "PEPPOL-EN16931-R002", "note", "Peppol allows one note"
+def _xrechnung(document: EInvoice) -> Said:
+    yield from missing(document, "PEPPOL-EN16931-R020", "BT-34", "XRechnung")
+    yield from missing(document, "PEPPOL-EN16931-R010", "BT-49", "XRechnung")
+    yield from german(document, prefix="BR-DE-", digits=1, why="XRechnung")
 
 
 _CORE: tuple[Check, ...] = (_payable, _identities, _reasons, _accounts, _codes, _notes)
 _CHECKS: dict[Profile, tuple[Check, ...]] = {
     Profile.EN16931: _CORE,
     Profile.XRECHNUNG: (*_CORE, _xrechnung, _line_periods, _supply_date),
-    Profile.PEPPOL: (*_CORE, _peppol, _line_periods),
+    Profile.PEPPOL: (*_CORE, *PEPPOL_CHECKS, _line_periods),
     Profile.FACTURX: (*_CORE, _supply_date),
 }

@@ -11,6 +11,7 @@ from lxml import etree
 
 from faktura.documents.arithmetic import DOUBTFUL, arithmetic_faults
 from faktura.documents.en16931 import Profile, Syntax
+from faktura.documents.form_fields import field_name
 from faktura.documents.incoming import is_pdf, parse_xml, xml_of
 from faktura.documents.official_rules import (
     ROOTS,
@@ -22,7 +23,7 @@ from faktura.documents.official_rules import (
     schema_faults,
     schema_folder,
 )
-from faktura.documents.requirements import field_name, required_faults
+from faktura.documents.requirements import required_faults
 from faktura.documents.terms import ROOT, TERMS
 from faktura.documents.xml_layout import term_paths
 from faktura.domain.errors import Fault, InputError, InvalidDocumentError, fault

@@ -40,7 +40,7 @@ BUYER = Party(
     country="DE",
     vat_id="DE136695976",
     email="rechnung@kaeufer.example",
-    electronic_address="EM:rechnung@kaeufer.example",
+    electronic_address="9930:DE136695976",
     buyer_reference="04011000-12345-34",
 )
 FIRST = date(2024, 9, 1)
