@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import faktura
+from faktura.cli.tree import COMMANDS
 
 SOURCE = Path(faktura.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,19 @@ def test_every_setting_is_documented() -> None:
                 read.add(node.value)
     page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
     assert {f"`{name}`" for name in read} == {cell for line in page.splitlines() if (cell := line.strip("| ").split(" | ")[0]).startswith("`FAKTURA_")}
+
+
+def test_every_exit_code_is_documented() -> None:
+    """Each command whose module ends with 3, something is to be looked at, says what that means in the table; and no other does."""
+    endings = {name.removeprefix("cli/").removesuffix(".py") for name, text in modules() if name.startswith("cli/") and "Exit(EXIT_INCOMPLETE)" in text}
+    endings |= {"validation"}  # of several files the gravest
+    assert endings >= {"imports", "rendering", "changes"}
+    told = {command for command, place in COMMANDS.items() if place.partition(":")[0] in endings}
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith("| 3 |")]
+    assert {part.split("`")[1] for part in row.removeprefix("| 3 |").split(". ")} == told
+    (row,) = [line for line in page.splitlines() if line.startswith("| 1 |")]
+    assert "`validate`" in row
 
 
 def test_nothing_names_a_place_outside() -> None:

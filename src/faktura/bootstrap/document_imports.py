@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from faktura.bootstrap.imports import FILE_BYTES_MAX, Advance, Report, file_fault
+from faktura.bootstrap.imports import Advance, Report, file_fault, read_bounded
 from faktura.documents.incoming import Incoming, read_document
 from faktura.domain.errors import FAULTS_SHOWN_MAX, InputError, InvalidDocumentError, SettingError
 from faktura.domain.provider import Provider
@@ -30,11 +30,8 @@ def import_documents(books: Books, *, provider: str, account: str, files: Sequen
 def _documents(provider: Provider, files: Sequence[Path], report: Report, advance: Advance) -> Iterator[Heard]:
     for path in files:
         try:
-            size = path.stat().st_size
-            if size > FILE_BYTES_MAX:
-                message = f"{size} bytes is too large for a document"
-                raise InputError(message)
-            found = read_document(path.read_bytes(), provider=provider)
+            body = read_bounded(path)
+            found = read_document(body, provider=provider)
         except InvalidDocumentError as error:
             for fault in error.faults:
                 report.fault(f"{path}: {fault}")
@@ -47,7 +44,7 @@ def _documents(provider: Provider, files: Sequence[Path], report: Report, advanc
             continue
         _tell(path, found, report)
         yield found.heard
-        advance(size)
+        advance(len(body))
 
 
 def _tell(path: Path, found: Incoming, report: Report) -> None:

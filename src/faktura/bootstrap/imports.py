@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -90,21 +91,29 @@ def _answers(books: Books, provider_name: str, files: Sequence[Path], report: Re
     dialect = DIALECTS[provider.dialect]
     for path in files:
         try:
-            size = path.stat().st_size
-            if size > FILE_BYTES_MAX:
-                message = f"{size} bytes is too large for a saved answer"
-                raise InputError(message)
-            answer = dialect.parse_answer(path.read_bytes(), provider=provider)
+            body = read_bounded(path)
+            answer = dialect.parse_answer(body, provider=provider)
+            seen_at_us = path.stat().st_mtime_ns // 1000
         except (OSError, WireError, InputError) as error:
             report.fault(file_fault(path, error))
             continue
         for fault in answer.faults:
             report.fault(f"{path}: item {fault.position}: {fault.message}")
         # A saved answer was seen when it was saved; so a file that is read twice says nothing new.
-        seen_at_us = path.stat().st_mtime_ns // 1000
         for heard in answer.documents:
             yield replace(heard, seen_at_us=seen_at_us)
-        advance(size)
+        advance(len(body))
+
+
+def read_bounded(path: Path) -> bytes:
+    """A file's bytes; InputError for more than any document or answer has, however large the file says that it is: a device has no size."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        body = b"" if size > FILE_BYTES_MAX else file.read(FILE_BYTES_MAX + 1)
+    if max(size, len(body)) > FILE_BYTES_MAX:
+        message = f"is too large: it has more than {FILE_BYTES_MAX // 2**20} MiB, which no document or saved answer has"
+        raise InputError(message)
+    return body
 
 
 def file_fault(path: Path, error: Exception) -> str:

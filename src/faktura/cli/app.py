@@ -28,8 +28,17 @@ def run() -> None:
         print("faktura: an argument is not text in UTF-8", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(EXIT_FAILED)
+    except OSError as error:  # a full disk behind standard output, most of all
+        print(f"faktura: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        sys.exit(EXIT_FAILED)
+
+
+def _drop_output() -> None:
+    """What is left of it would fail again, and be told again, when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -69,7 +69,7 @@ def import_command(
     is_csv = _is_csv(paths, preset=preset, column=column)
     with books() as opened, progress() as bar:
         owner = _provider(opened, provider)
-        task = bar.add_task("reading", total=sum(path.stat().st_size for path in paths if path.is_file()))
+        task = bar.add_task("reading", total=sum(_size(path) for path in paths))
         if is_csv:
             layout = _layout(owner, preset, column, vat_rate=vat_rate, prices=prices, currency=currency, zone=zone)
             layout = replace(layout, encoding=encoding)
@@ -136,7 +136,7 @@ def _provider(opened: Books, name: str | None) -> Provider:
 def _expand(files: list[Path]) -> list[Path]:
     paths: list[Path] = []
     for file in files:
-        if not file.is_dir():
+        if not os.path.isdir(file):  # noqa: PTH112 - False also where nobody may look: reading it says so
             paths.append(file)
             continue
         found = sorted(item for item in file.iterdir() if item.suffix.lower() in {".json", ".csv", *SUFFIXES})
@@ -145,6 +145,14 @@ def _expand(files: list[Path]) -> list[Path]:
             raise SettingError(message)
         paths += found
     return paths
+
+
+def _size(path: Path) -> int:
+    """For the progress; reading the file says what is wrong with it."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _is_csv(paths: list[Path], *, preset: str | None, column: list[str] | None) -> bool:

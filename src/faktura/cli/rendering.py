@@ -84,6 +84,7 @@ def invoice_original(
 def _put(file: Path, body: bytes) -> None:
     if str(file) == "-":
         sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
     else:
         write_whole(file, body)
 

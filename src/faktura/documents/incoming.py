@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faktura.domain.calendar import midnight
 from faktura.domain.errors import InputError
+from faktura.domain.invoice import Invoice
 from faktura.domain.party import Party, has_id, is_same_by_id, is_same_name
 from faktura.domain.provider import Provider
 from faktura.domain.recorded import Heard, SourceKind
@@ -31,7 +32,7 @@ class Incoming:
     doubts: tuple[str, ...]
     """What in it does not agree with itself: it is kept as it says, since that is what was heard."""
     remarks: tuple[str, ...]
-    """Why it is not certain whose document it is."""
+    """What a person should know before relying on it: whose it is, and whether it counts."""
 
 
 def is_pdf(body: bytes) -> bool:
@@ -80,13 +81,20 @@ def read_document(body: bytes, *, provider: Provider) -> Incoming:
     if seller is not None and seller.vat_id and ours.vat_id and not is_same_by_id(seller, ours):
         message = f"its seller has the VAT id {shown(seller.vat_id)}, the provider {provider.name} has {ours.vat_id}"
         raise InputError(message)
-    remark = _identity_remark(seller, provider)
+    remarks = [_identity_remark(seller, provider), _type_remark(found.invoice)]
     heard = Heard(invoice=found.invoice, standing=found.standing, kind=SourceKind.DOCUMENT, body=body, seen_at_us=created_at_us)
     attachments = [f"the attachment {shown(name)}" for name in others[:_ATTACHMENTS_TOLD_MAX]]
     if len(others) > len(attachments):
         attachments.append(f"{len(others) - len(attachments)} more attachments")
     doubts = tuple(str(item) for item in arithmetic_faults(parsed.document))
-    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept, *attachments), doubts=doubts, remarks=(remark,) if remark else ())
+    return Incoming(heard=heard, left_out=(*parsed.left_out, *found.not_kept, *attachments), doubts=doubts, remarks=tuple(filter(None, remarks)))
+
+
+def _type_remark(invoice: Invoice) -> str | None:
+    """A corrected, prepayment or partial invoice may stand beside another that has its amounts, so no sum counts it unasked."""
+    if invoice.type_code is not None:
+        return None
+    return f"its type {shown(invoice.source_type)} (BT-3) is none that the ledger counts: it is kept, and balances count it as unknown"
 
 
 def _identity_remark(seller: Party | None, provider: Provider) -> str | None:

@@ -264,7 +264,10 @@ def safe_root(body: bytes) -> Element:
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
-        message = f"is not XML: {error.msg}"
+        message = f"is not XML: {' '.join((error.msg or '').split())}"
+        if "XML_PARSE_HUGE" in message:  # the library's own bounds, in its own words
+            what = "one text has more than 10 MB" if "too long" in message else "its elements are nested deeper than 255, or their names are too long"
+            message = f"line {error.lineno}: {what}, which is not read"
         raise InputError(message) from None
     except ValueError as error:
         message = f"is not XML: {error}"
