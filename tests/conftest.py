@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from tests.database import choose_engine, database_at, database_environment
 
 from faktura.bootstrap.books import DIALECTS, default_series, open_books
@@ -22,6 +23,9 @@ from faktura.domain.party import Party
 from faktura.domain.provider import Account, Provider
 from faktura.ledger.accounts import add_account, add_provider, create_token
 from faktura.ledger.ports import Books
+
+settings.register_profile("suite", deadline=None)  # nothing here is timed: the machine may be busy
+settings.load_profile("suite")
 
 SHARED = Path(__file__).parents[2] / "shared"
 SELLER = Party(name="Hosting OOD", country="BG", vat_id="BG123456789")

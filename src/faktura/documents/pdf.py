@@ -1,4 +1,4 @@
-"""A document as PDF/A-3b: typeset by typst in this process, with the fonts that come along; the same bytes for the same document."""
+"""A document as PDF/A-3a and PDF/UA-1: typeset by typst with the fonts that come along; the same bytes for the same document."""
 
 from __future__ import annotations
 

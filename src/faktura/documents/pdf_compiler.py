@@ -16,7 +16,8 @@ from faktura.domain.errors import FakturaError
 
 TEMPLATES = Path(__file__).parent / "templates"
 INVOICE, LOGO = TEMPLATES / "invoice.typ", TEMPLATES / "logo.typ"
-STANDARD: Final = "a-3b"
+STANDARD: Final[list[typst.PDFStandard]] = ["a-3a", "ua-1"]
+"""PDF/A-3 of its highest level, which keeps the structure of the text, and PDF/UA: to be listened to as well as looked at."""
 
 _turn = Lock()  # a compiler serves one thread at a time
 _home: list[int] = []

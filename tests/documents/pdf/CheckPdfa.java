@@ -7,16 +7,22 @@ import org.verapdf.pdfa.flavours.PDFAFlavour;
 import org.verapdf.pdfa.results.TestAssertion;
 import org.verapdf.pdfa.results.ValidationResult;
 
-/** Checks PDF files against PDF/A: prints a line a file, and one for each rule that it breaks. */
+/** Checks PDF files against PDF/A and PDF/UA (3a,ua1): prints a line a file and kind, and one for each rule that it breaks. */
 public class CheckPdfa {
     public static void main(String[] arguments) throws Exception {
         VeraGreenfieldFoundryProvider.initialise();
-        PDFAFlavour flavour = PDFAFlavour.byFlavourId(arguments[0]);
+        for (String name : arguments[0].split(",")) {
+            check(name, arguments);
+        }
+    }
+
+    private static void check(String name, String[] arguments) throws Exception {
+        PDFAFlavour flavour = PDFAFlavour.byFlavourId(name);
         for (int index = 1; index < arguments.length; index++) {
             try (FileInputStream file = new FileInputStream(arguments[index]); PDFAParser parser = Foundries.defaultInstance().createParser(file, flavour)) {
                 PDFAValidator validator = Foundries.defaultInstance().createValidator(flavour, 100, false, false, false);
                 ValidationResult result = validator.validate(parser);
-                System.out.println((result.isCompliant() ? "valid " : "INVALID ") + arguments[index]);
+                System.out.println((result.isCompliant() ? "valid " : "INVALID ") + name + " " + arguments[index]);
                 for (TestAssertion broken : result.getTestAssertions()) {
                     System.out.println("  " + broken.getRuleId().getClause() + "-" + broken.getRuleId().getTestNumber() + " " + broken.getMessage() + " at " + broken.getLocation().getContext());
                 }

@@ -24,7 +24,7 @@ from tests.domain.sample import drafts
 
 from faktura.documents.pdf import Look, render_pdf
 from faktura.documents.pdf_formats import formats
-from faktura.documents.pdf_glyphs import printable
+from faktura.documents.pdf_glyphs import coverage, printable
 from faktura.documents.pdf_payment import epc_text, payment_block, qr_svg
 from faktura.documents.pdf_texts import WORDS, words
 from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError
@@ -206,6 +206,16 @@ def test_texts_are_never_read_as_markup(name: str) -> None:
 def test_any_text_is_set(name: str) -> None:
     """Right to left, emoji, control characters, long words and unassigned code points make a document all the same."""
     assert "Total" in text(document(replace(GERMAN, lines=(line(name, "1", "10"),), note=name)))
+
+
+def test_every_character_that_fonts_are_said_to_have_is_set() -> None:
+    """None of them keeps a document from being made, alone or after another; private ones, which nobody could read out, are marked."""
+    known = [chr(code) for code in sorted(coverage())]
+    assert {"a", "Ж", "ß", "€", "→", "✓", "א"} <= set(known)
+    assert not {"✅", "❓", "\u0e85", "日"} & set(known)
+    names = ["".join(known[at : at + 90]) for at in range(0, len(known), 90)]
+    assert len(render_pdf(document(replace(GERMAN, lines=tuple(line(name, "1", "10") for name in names))))) > 0
+    assert printable("\ue000\uf8ff✅") == "\ufffd" * 3
 
 
 def test_texts_cannot_turn_the_order_of_what_is_read() -> None:

@@ -30,10 +30,10 @@ class InvoiceFiles(Controller):
         "/{invoice_id:int}/.pdf",
         opt={"scope": "invoices:read", "file": Form.PDF},
         operation_id="getInvoicePdf",
-        summary="A document as PDF/A",
+        summary="A document as PDF",
     )
     async def get_pdf(self, call: NamedDependency[Call], invoice_id: FromPath[int], language: Language = None) -> Response[bytes]:
-        """In the language asked for, or that of the seller's country. Amounts as at issue. Of pro-formas too."""
+        """PDF/A-3a and PDF/UA-1, in the language asked for, or that of the seller's country. Amounts as at issue. Of pro-formas too."""
         return await _answer(call, invoice_id, Form.PDF, language)
 
     @get(
