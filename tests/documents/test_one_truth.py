@@ -87,8 +87,10 @@ def page_prices(invoice: Invoice) -> list[tuple[Decimal, Decimal]]:
 
 
 def assert_prices(invoice: Invoice) -> None:
-    """Page and both syntaxes name one price for each line; times the quantity it visibly is the line's amount before allowances and charges."""
+    """Page and both syntaxes count lines alike and name one price for each; times the quantity it visibly is the line's amount before allowances and charges."""
     e_invoice, said = to_e_invoice(invoice, profile=Profile.EN16931), page_prices(invoice)
+    positions = [row["position"] for row in content(invoice, language="en", look=Look(), is_test=False)["rows"]]
+    assert positions == [item.id for item in e_invoice.lines]
     for syntax in (ubl, cii):
         read = syntax.parse(syntax.render(e_invoice, profile=Profile.EN16931)).document.lines
         assert said == [(line.price.net, line.price.base_quantity or 1) for line in read if line.price]

@@ -203,6 +203,7 @@ def _rows(lines: Sequence[InvoiceLine], write: Writing) -> list[dict[str, Any]]:
     prices = _aligned(shown, write.money.digits, write.form)
     return [
         {
+            "position": str(number),
             "name": line.name,
             "details": _details(line, write),
             "quantity": quantity,
@@ -213,7 +214,7 @@ def _rows(lines: Sequence[InvoiceLine], write: Writing) -> list[dict[str, Any]]:
             "net": write.amount(line.net_amount_minor),
             "total": write.amount(line.line_total_minor),
         }
-        for line, quantity, price, net_price in zip(lines, quantities, prices, net_prices, strict=True)
+        for number, (line, quantity, price, net_price) in enumerate(zip(lines, quantities, prices, net_prices, strict=True), 1)
     ]
 
 
@@ -235,7 +236,7 @@ def _details(line: InvoiceLine, write: Writing) -> list[str]:
     if line.period and _is_said(line.period):
         details.append(write.form.period(line.period))
     if line.order_id is not None:
-        details.append(f"{write.say['order']} {line.order_id}")
+        details.append(f"{write.say['order']}\u00a0{line.order_id}")
     joined = [" · ".join(details)] if details else []
     return joined + [f"{item.reason}: {write.amount(item.signed_minor)}" for item in line.allowances_charges]
 

@@ -61,6 +61,7 @@ WORDS = {
     "vat_id_abroad": ("ДДС ид. №", "USt-IdNr.", "VAT ID"),
     "registration_abroad": ("Рег. №", "Registernummer", "Registration no."),
     "tax_number": ("Данъчен номер", "Steuernummer", "Tax no."),
+    "position": ("№", "Pos.", "No."),
     "item": ("Описание", "Leistung", "Description"),
     "quantity": ("Количество", "Menge", "Quantity"),
     "price_net": ("Ед. цена без ДДС", "Einzelpreis netto", "Unit price excl. VAT"),
