@@ -18,8 +18,8 @@ from faktura import __version__
 from faktura.bootstrap.books import open_books
 from faktura.bootstrap.worker_process import begin_worker
 from faktura.config import Settings
-from faktura.documents.handing_out import LackingError, default_language, file_name, hand_out_as, stored_form
-from faktura.domain.document_file import Form, is_made_again
+from faktura.documents.handing_out import LackingError, default_language, file_name, hand_out_as, hand_out_original, original_ending, stored_form
+from faktura.domain.document_file import ORIGINAL, Form, is_made_again
 from faktura.domain.errors import FAULTS_SHOWN_MAX, FakturaError, LedgerError
 from faktura.ledger.exporting import LeftOut, Wanted, chosen_documents
 from faktura.ledger.ports import Books
@@ -37,9 +37,11 @@ class Job:
     invoice_id: int
     label: str
     """What a person calls the document."""
-    form: Form
+    form: Form | None
+    """None gives back the original."""
     language: str | None
     path: Path
+    """Of an original without `.xml` or `.pdf`, which its bytes say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def render_all(
     settings: Settings,
     wanted: Wanted,
     *,
-    form: Form,
+    form: Form | None,
     folder: Path,
     language: str | None = None,
     workers: int | None = None,
@@ -90,7 +92,7 @@ def render_all(
                 label=f"{head.provider} {head.invoice.number} (id {head.invoice.id})",
                 form=form,
                 language=language,
-                path=folder / head.provider / file_name(head.invoice.number, form, invoice_id=head.invoice.id),
+                path=folder / head.provider / file_name(head.invoice.number, form or ORIGINAL, invoice_id=head.invoice.id),
             )
             for head in found
         )
@@ -137,7 +139,9 @@ def _work(job: Job) -> Done:
 def do_job(books: Books, job: Job) -> Done:
     """Make a document's file, unless it is there. What keeps one document from being made is told; trouble of the ledger is raised."""
     try:
-        if _is_there(books, job):
+        if job.form is None:
+            return _give_back(books, job)
+        if _is_there(books, job, job.form):
             return Done(label=job.label, path=job.path, is_kept=True)
         file = hand_out_as(books, account_id=job.account_id, invoice_id=job.invoice_id, form=job.form, language=job.language)
         write_whole(job.path, file.body or b"")
@@ -148,6 +152,15 @@ def do_job(books: Books, job: Job) -> Done:
     except FakturaError as error:
         return Done(label=job.label, path=job.path, faults=(str(error),))
     return Done(label=job.label, path=job.path)
+
+
+def _give_back(books: Books, job: Job) -> Done:
+    original = hand_out_original(books, account_id=job.account_id, invoice_id=job.invoice_id)
+    path = job.path.with_suffix(f".{original_ending(original.body)}")
+    is_kept = _digest(path) == original.sha256
+    if not is_kept:
+        write_whole(path, original.body)
+    return Done(label=job.label, path=path, is_kept=is_kept)
 
 
 def write_whole(path: Path, body: bytes) -> None:
@@ -179,19 +192,26 @@ def _make_folder(folder: Path) -> None:
         sync(folder.parent)
 
 
-def _is_there(books: Books, job: Job) -> bool:
+def _digest(path: Path) -> bytes | None:
+    """Of the file that is there, if one is."""
     try:
-        digest = hashlib.sha256(job.path.read_bytes()).digest()
+        return hashlib.sha256(path.read_bytes()).digest()
     except FileNotFoundError:
-        return False
+        return None
     except OSError as error:
-        message = f"{job.path} cannot be read: {error.strerror or error}"
+        message = f"{path} cannot be read: {error.strerror or error}"
         raise FakturaError(message) from error
+
+
+def _is_there(books: Books, job: Job, form: Form) -> bool:
+    digest = _digest(job.path)
+    if digest is None:
+        return False
     with books.storage.reading() as tx:
         language = job.language
-        if job.form.is_pdf and language is None:
+        if form.is_pdf and language is None:
             invoice = tx.invoices.get(job.account_id, job.invoice_id)
             language = None if invoice is None else default_language(invoice)
-        form = stored_form(job.form, language)
-        known = tx.files.made(job.account_id, job.invoice_id, form, digest)
-    return known is not None and (not is_made_again(form) or known.release == __version__)
+        stored = stored_form(form, language)
+        known = tx.files.made(job.account_id, job.invoice_id, stored, digest)
+    return known is not None and (not is_made_again(stored) or known.release == __version__)

@@ -31,7 +31,7 @@ from faktura.cli.filters import (
     tell_left_out,
 )
 from faktura.cli.output import ID_MAX, AsOf, JsonOption, On, books, moment, print_json, print_table, shown
-from faktura.cli.rendering import invoice_original, invoice_render
+from faktura.cli.rendering import invoice_render
 from faktura.documents import strict_json
 from faktura.documents.invoice_json import invoice_body, invoice_head
 from faktura.documents.sum_table import sum_json
@@ -201,7 +201,6 @@ def invoice_from_pro_forma(
 
 
 invoices.command("render")(invoice_render)
-invoices.command("original")(invoice_original)
 
 
 def credit_command(

@@ -14,7 +14,7 @@ from faktura.bootstrap.rendering import Done, render_all, write_whole
 from faktura.cli.filters import From, InMonth, OfAccount, OfProvider, OfType, To, document_filter, tell_left_out
 from faktura.cli.output import EXIT_INCOMPLETE, ID_MAX, JsonOption, books, harmless, print_json, progress
 from faktura.config import read_settings
-from faktura.documents.handing_out import LANGUAGES, hand_out_as, hand_out_original
+from faktura.documents.handing_out import LANGUAGES, hand_out_file
 from faktura.domain.document_file import Form
 from faktura.domain.errors import ConflictError, InvalidDocumentError, SettingError
 from faktura.ledger.exporting import Wanted
@@ -30,27 +30,27 @@ class As(StrEnum):
     XRECHNUNG = "xrechnung"
     PEPPOL = "peppol"
     FACTURX = "facturx"
+    ORIGINAL = "original"
 
     @property
-    def form(self) -> Form:
-        """As the ledger calls it."""
-        return Form[self.name]
+    def form(self) -> Form | None:
+        """As the ledger calls it; None for what is not made, but given back."""
+        return None if self is As.ORIGINAL else Form[self.name]
 
 
-AsForm = Annotated[As, typer.Option("--as", help="pdf, ubl or cii (EN 16931), xrechnung, peppol, or facturx (a PDF with the e-invoice in it).")]
-OutFile = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; - is standard output.")]
+AsForm = Annotated[As, typer.Option("--as", help="pdf, ubl or cii (EN 16931), xrechnung, peppol, facturx (a PDF with the e-invoice in it), or original.")]
 InLanguage = Annotated[str | None, typer.Option("--language", help="Of a PDF: bg, de or en; default: that of the seller's country.")]
 
 
 def invoice_render(
     invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
     as_: AsForm,
-    file: OutFile,
+    file: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Where to; - is standard output.")],
     language: InLanguage = None,
 ) -> None:
-    """Make a document into a PDF or an e-invoice.
+    """Make a document into a PDF or an e-invoice, or give back the one that it came as.
 
-    The e-invoice that was made first is handed out for good. All terms that a document lacks are named at once.
+    The e-invoice that was made first is handed out for good, and an original as it came, byte for byte. All terms that a document lacks are named at once.
 
     Example: faktura invoice render 10000000027 --as facturx -o invoice.pdf --language de
     """
@@ -58,30 +58,12 @@ def invoice_render(
     with books() as opened:
         target = get_invoice(opened, invoice_id=invoice_id)
         try:
-            made = hand_out_as(opened, account_id=target.account.id, invoice_id=invoice_id, form=as_.form, language=language)
+            _, body, _ = hand_out_file(opened, account_id=target.account.id, invoice_id=invoice_id, form=as_.form, language=language)
         except ConflictError as error:
             faults = getattr(error, "faults", ())
             if not faults:
                 raise
             raise InvalidDocumentError(faults) from error  # a line for each
-    _put(file, made.body or b"")
-
-
-def invoice_original(
-    invoice_id: Annotated[int, typer.Argument(min=1, max=ID_MAX, help="The ledger id, from `invoice list`.")],
-    file: OutFile,
-) -> None:
-    """Give back the e-invoice that a document came as, XML or PDF, byte for byte as its seller sent it.
-
-    Example: faktura invoice original 10000000027 -o original.pdf
-    """
-    with books() as opened:
-        target = get_invoice(opened, invoice_id=invoice_id)
-        original = hand_out_original(opened, account_id=target.account.id, invoice_id=invoice_id)
-    _put(file, original.body)
-
-
-def _put(file: Path, body: bytes) -> None:
     if str(file) == "-":
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
@@ -139,7 +121,7 @@ def render_command(
 def _check_language(language: str | None, as_: As) -> None:
     if language is None:
         return
-    if not as_.form.is_pdf:
+    if as_.form is None or not as_.form.is_pdf:
         message = f"--language is of PDFs; {as_} has none"
         raise SettingError(message)
     if language not in LANGUAGES:

@@ -114,15 +114,32 @@ def test_many_documents(terminal: Terminal, documents: Documents, tmp_path: Path
 def test_an_original(terminal: Terminal, documents: Documents, tmp_path: Path) -> None:
     """Is given back to the byte, also on standard output; what did not come as an e-invoice has none, in one line, and no file."""
     for name, body in CAME.items():
-        terminal.ok("invoice", "original", documents[name].id, "-o", tmp_path / name)
+        terminal.ok("invoice", "render", documents[name].id, "--as", "original", "-o", tmp_path / name)
         assert (tmp_path / name).read_bytes() == body
-    said = terminal.ok("invoice", "original", documents["came"].id, "-o", "-")
+    said = terminal.ok("invoice", "render", documents["came"].id, "--as", "original", "-o", "-")
     assert said.out.encode() == CAME["came"]
     for name in ("invoice", "recorded"):
-        assert "original: is not there" in terminal("invoice", "original", documents[name].id, "-o", tmp_path / "x").refused()
-    assert "there is no document" in terminal("invoice", "original", 1, "-o", tmp_path / "x").refused()
+        assert "original: is not there" in terminal("invoice", "render", documents[name].id, "--as", "original", "-o", tmp_path / "x").refused()
+    assert "there is no document" in terminal("invoice", "render", 1, "--as", "original", "-o", tmp_path / "x").refused()
     assert not (tmp_path / "x").exists()
     assert "ask for its original" in terminal("invoice", "render", documents["came"].id, "--as", "ubl", "-o", tmp_path / "x").refused()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_many_originals(terminal: Terminal, documents: Documents, tmp_path: Path, workers: int) -> None:
+    """Each with the ending that its bytes have; what did not come is told (exit code 3); a second run keeps them, and mends what was changed."""
+    words = ("render", "--month", "2024-08", "--as", "original", "--folder", tmp_path / "out", "--workers", workers, "--json")
+    said = terminal(*words)
+    assert said.code == 3, said
+    assert said.lines()[-1]["summary"]["made"] == len(CAME)
+    assert "original: is not there" in said.err
+    xml, pdf = (f"vpsbg/A-8_{documents['came'].id}.original.xml", f"vpsbg/9_{documents['came as PDF'].id}.original.pdf")
+    assert contents(tmp_path / "out") == {xml: CAME["came"], pdf: CAME["came as PDF"]}
+    assert {line["file"] for line in said.lines() if line.get("outcome") == "made"} == {str(tmp_path / "out" / name) for name in (xml, pdf)}
+    (tmp_path / "out" / pdf).write_bytes(b"broken")
+    summary = terminal(*words).lines()[-1]["summary"]
+    assert (summary["made"], summary["kept"]) == (1, 1)
+    assert contents(tmp_path / "out") == {xml: CAME["came"], pdf: CAME["came as PDF"]}
 
 
 @pytest.mark.only("sqlite")

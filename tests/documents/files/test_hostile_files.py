@@ -163,16 +163,19 @@ def test_an_output_without_room_is_one_line(terminal: Terminal, tmp_path: Path) 
     out = tmp_path / "out"
     out.mkdir()
     (out / "x.xml").write_bytes(b"before")
-    with Path("/dev/full").open("wb") as full, in_process(terminal, "invoice", "original", invoice_id, "-o", "-", stdout=full.fileno()) as running:
+    with (
+        Path("/dev/full").open("wb") as full,
+        in_process(terminal, "invoice", "render", invoice_id, "--as", "original", "-o", "-", stdout=full.fileno()) as running,
+    ):
         assert running.communicate()[1] == b"faktura: standard output: No space left on device\n"
         assert running.returncode == 1
-    assert "No space left" in terminal("invoice", "original", invoice_id, "-o", "/dev/full").refused()
+    assert "No space left" in terminal("invoice", "render", invoice_id, "--as", "original", "-o", "/dev/full").refused()
 
     def little() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
-    with in_process(terminal, "invoice", "original", invoice_id, "-o", out / "x.xml", before=little) as running:
+    with in_process(terminal, "invoice", "render", invoice_id, "--as", "original", "-o", out / "x.xml", before=little) as running:
         assert b"x.xml was not written: File too large" in running.communicate()[1]
         assert running.returncode == 1
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {"x.xml": b"before"}

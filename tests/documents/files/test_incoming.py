@@ -125,7 +125,7 @@ def test_two_sellers_of_one_number_are_never_put_together(terminal: Terminal, tm
     gone = set(before) - set(terminal.dump(without="journal"))
     assert {line.partition(" ")[0] for line in gone} <= {"account", "counter"}, gone
     assert terminal.select("SELECT COUNT(*) FROM observation") == [(1,)]
-    terminal.ok("invoice", "original", change["id"], "-o", tmp_path / "original.xml")
+    terminal.ok("invoice", "render", change["id"], "--as", "original", "-o", tmp_path / "original.xml")
     assert (tmp_path / "original.xml").read_bytes() == first.read_bytes()
     terminal.ok("verify")
 
