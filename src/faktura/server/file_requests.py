@@ -51,13 +51,14 @@ def file_tag(sha256: bytes) -> bytes:
     return b'"%b"' % sha256.hex().encode()
 
 
-def file_headers(headers: Headers, *, form: Form, number: str, sha256: bytes) -> Headers:
-    """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has."""
+def file_headers(headers: Headers, *, form: Form, number: str, sha256: bytes, stored: str) -> Headers:
+    """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has. `stored` is what the ledger keeps it under."""
     kept = [header for header in headers if header[0] not in {b"content-type", b"vary", b"cache-control"}]
     vary = b"Authorization, Accept-Language" if form.is_pdf else b"Authorization"
     return [
         *kept,
         (b"content-type", form.media_type.encode()),
+        *([(b"content-language", stored.rpartition(".")[2].encode())] if form.is_pdf else []),
         (b"content-disposition", disposition(number, form).encode("ascii")),
         (b"etag", file_tag(sha256)),
         (b"cache-control", b"private, no-cache"),

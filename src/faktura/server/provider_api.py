@@ -209,7 +209,7 @@ class ProviderApi:
             return self._refuse(dialect, Problem(kind=ProblemKind.THROTTLED), limit)
         if served.invoice_id is None:
             return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
-        body, sha256 = served.body, served.sha256
+        body, sha256, stored = served.body, served.sha256, query.form.value
         if body is None or sha256 is None:
             books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
             make = partial(
@@ -225,8 +225,8 @@ class ProviderApi:
                 file = await self._renderer.run(make)
             except LackingError as error:
                 return self._refuse(dialect, refusal(error.faults, path=call.request.path), limit)
-            body, sha256 = file.body or b"", file.sha256
-        headers = file_headers(dialect.response_headers(limit), form=query.form, number=served.number, sha256=sha256)
+            body, sha256, stored = file.body or b"", file.sha256, file.form
+        headers = file_headers(dialect.response_headers(limit), form=query.form, number=served.number, sha256=sha256, stored=stored)
         if call.request.if_none_match and is_known(sha256, call.request.if_none_match):
             return Response(304, [header for header in headers if header[0] != b"content-type"], b"")
         return Response(200, headers, body)

@@ -15,7 +15,6 @@ from faktura.documents.pdf import Look, render_pdf, render_png
 from faktura.domain.errors import SettingError
 from faktura.domain.invoice import Invoice
 
-
 PLAIN = Look()
 
 

@@ -94,7 +94,7 @@ async def _answer(call: Call, invoice_id: int, form: Form, language: str | None 
     spoken = language or accepted_language(headers.get("accept-language", ""))
     number, file = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
     given = call.known()
-    made = {name.decode(): value.decode() for name, value in file_headers([], form=form, number=number, sha256=file.sha256)}
+    made = {name.decode(): value.decode() for name, value in file_headers([], form=form, number=number, sha256=file.sha256, stored=file.form)}
     media_type = made.pop("content-type")
     if given and is_known(file.sha256, given):
         return Response(b"", status_code=304, headers=made)
@@ -112,7 +112,9 @@ def describe(operation: dict[str, Any], form: Form) -> None:
     """What the framework cannot know of an answer that is a document's file."""
     kind: dict[str, Any] = {"type": "string", "format": "binary"} if form.is_pdf else {"type": "string"}
     name = {"description": "The file's name, made of the document's number (RFC 6266).", "required": True, "schema": {"type": "string"}}
-    _describe(operation, {form.media_type: {"schema": kind}}, {"Content-Disposition": name})
+    language = {"description": "The language of its pages.", "required": True, "schema": {"type": "string", "enum": list(LANGUAGES)}}
+    headers = {"Content-Disposition": name} | ({"Content-Language": language} if form.is_pdf else {})
+    _describe(operation, {form.media_type: {"schema": kind}}, headers)
 
 
 def describe_picture(operation: dict[str, Any], media_types: Iterable[str]) -> None:
