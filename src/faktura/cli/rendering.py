@@ -58,7 +58,7 @@ def invoice_render(
     with books() as opened:
         target = get_invoice(opened, invoice_id=invoice_id)
         try:
-            _, body, _ = hand_out_file(opened, account_id=target.account.id, invoice_id=invoice_id, form=as_.form, language=language)
+            body = hand_out_file(opened, account_id=target.account.id, invoice_id=invoice_id, form=as_.form, language=language).body
         except ConflictError as error:
             faults = getattr(error, "faults", ())
             if not faults:

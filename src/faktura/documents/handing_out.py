@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 from urllib.parse import quote
 
 from faktura.documents.incoming import is_pdf
@@ -63,15 +64,24 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
     return hand(stored_form(form, spoken), lambda: make_pdf(invoice, provider, language=spoken, facturx=xml))
 
 
-def hand_out_file(
-    books: Books, *, account_id: int, invoice_id: int, form: Form | None, language: str | None = None, is_written: bool = True
-) -> tuple[str, bytes, bytes]:
-    """A form of a document, or without one its original: how the file's name ends, its bytes, and their SHA-256. Raises as they do."""
+class HandedOut(NamedTuple):
+    """A file that goes to whoever asked."""
+
+    ending: str
+    """How its name ends."""
+    body: bytes
+    sha256: bytes
+    language: str | None = None
+    """Of a PDF's pages that were made here."""
+
+
+def hand_out_file(books: Books, *, account_id: int, invoice_id: int, form: Form | None, language: str | None = None, is_written: bool = True) -> HandedOut:
+    """A form of a document, or without one its original. Raises as they do."""
     if form is None:
         original = hand_out_original(books, account_id=account_id, invoice_id=invoice_id)
-        return original_ending(original.body), original.body, original.sha256
+        return HandedOut(original_ending(original.body), original.body, original.sha256)
     file = hand_out_as(books, account_id=account_id, invoice_id=invoice_id, form=form, language=language, is_written=is_written)
-    return form.value, file.body or b"", file.sha256
+    return HandedOut(form.value, file.body or b"", file.sha256, file.form.rpartition(".")[2] if form.is_pdf else None)
 
 
 def hand_out_original(books: Books, *, account_id: int, invoice_id: int) -> Original:

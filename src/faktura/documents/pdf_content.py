@@ -24,6 +24,7 @@ LINES_MAX = 5000
 """Of a PDF: some 150 pages, which take 800 MiB and five seconds while they are set."""
 _UNBROKEN = 10_000
 _KEPT_TEXT_LINES_MAX = 35
+_RUNNING_LENGTH_MAX, _FOOTER_LINE_LENGTH = 80, 90
 
 
 class Writing(NamedTuple):
@@ -74,9 +75,10 @@ def content(invoice: Invoice, *, language: str, look: Look, is_test: bool) -> di
         "terms": _terms(invoice, write),
         "note": invoice.note or "",
         "footer": look.footer or "",
+        "footer_lines": _footer_lines(look.footer or ""),
     }
     cleaned: dict[str, Any] = _clean(page)
-    head = {"name": f"{page['title']} {invoice.number}", "author": invoice.seller.name, "running": _running(invoice, write)}
+    head = {"name": f"{page['title']} {invoice.number}", "author": invoice.seller.name, "running": _running(invoice, write, page["title"])}
     whole = {key: printable(text, word_max=_UNBROKEN) for key, text in head.items()}
     return cleaned | whole | {"accent": look.accent, "logo": logo_input(look.logo) if look.logo else None, "qr": code, "is_kept": _fits(page)}
 
@@ -104,10 +106,16 @@ def lacking(invoice: Invoice) -> list[Fault]:
     return faults
 
 
-def _running(invoice: Invoice, write: Writing) -> str:
-    """The head of the second and later pages: one line."""
+def _running(invoice: Invoice, write: Writing, title: str) -> str:
+    """The head of the second and later pages, after the title: one line."""
     name = invoice.seller.name if invoice.seller else ""
-    return " · ".join([_cut(invoice.number, 40), write.form.day(invoice.issue_date), _cut(name, 50)])
+    told = f"{_cut(invoice.number, 40)} · {write.form.day(invoice.issue_date)} · "
+    return told + _cut(name, min(50, _RUNNING_LENGTH_MAX - len(title) - len(told)))
+
+
+def _footer_lines(footer: str) -> int:
+    """How many lines a footer takes at most."""
+    return sum(1 + len(line) // _FOOTER_LINE_LENGTH for line in footer.splitlines())
 
 
 def _cut(text: str, length: int) -> str:

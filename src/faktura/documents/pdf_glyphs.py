@@ -71,12 +71,18 @@ def printable(text: str, *, word_max: int = WORD_LENGTH_MAX) -> str:
     if text.isascii() and text.isprintable() and len(text) <= word_max:
         return text
     composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _long_word(word_max).sub(lambda word: _BREAK.join(word.group()), "".join(map(_shown, composed)))
+    whole, part = _long_words(word_max)
+    return whole.sub(lambda word: part.sub(lambda found: _BREAK.join(found.group()), _HYPHEN.sub("-" + _BREAK, word.group())), "".join(map(_shown, composed)))
+
+
+_HYPHEN = re.compile(r"-(?=\d)")
+"""Where Unicode's rules do not break a line (UAX 14, LB25), and a long code must be."""
 
 
 @cache
-def _long_word(length: int) -> re.Pattern[str]:
-    return re.compile(rf"[^\s-]{{{length + 1},}}")
+def _long_words(length: int) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Words between blanks that break, and what of them no hyphen parts."""
+    return re.compile(rf"[^ \n]{{{length + 1},}}"), re.compile(rf"[^{_BREAK}-]{{{length + 1},}}")
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,7 @@ LOGO_SIDE_MAX = 4000
 LOGO_PIXELS_MAX = 4_000_000
 """A small file may unpack to any size: so much is drawn in a seventh of a second and 60 MiB."""
 FOOTER_LENGTH_MAX = 500
+FOOTER_LINES_MAX = 8
 CONTRAST_MIN_PERCENT = 450
 """WCAG 2 AA for text on white: 4.5 to 1."""
 
@@ -59,6 +60,9 @@ class Look:
             raise SettingError(message)
         if self.footer is not None and not is_text(self.footer, length_max=FOOTER_LENGTH_MAX):
             message = f"the footer is not a text of 1 to {FOOTER_LENGTH_MAX} characters"
+            raise SettingError(message)
+        if self.footer is not None and len(self.footer.splitlines()) > FOOTER_LINES_MAX:
+            message = f"the footer has more than {FOOTER_LINES_MAX} lines"
             raise SettingError(message)
         if self.logo is not None:
             logo_format(self.logo)

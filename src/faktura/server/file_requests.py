@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faktura.dialects.base import Headers, Problem, ProblemKind, decode_query
-from faktura.documents.handing_out import LANGUAGES, accepted_language, disposition
+from faktura.documents.handing_out import LANGUAGES, HandedOut, accepted_language, disposition
 from faktura.domain.document_file import ORIGINAL, Form, media_type
 from faktura.domain.errors import Fault
 
@@ -51,18 +51,19 @@ def file_tag(sha256: bytes) -> bytes:
     return b'"%b"' % sha256.hex().encode()
 
 
-def file_headers(headers: Headers, *, ending: str, number: str, sha256: bytes) -> Headers:
+def file_headers(headers: Headers, file: HandedOut, *, number: str) -> Headers:
     """The headers of an answer with a file, or with nothing new, after those that every answer of the provider has.
 
-    Its name ends with its form, or as an original does; which of several languages it is in, a request decides of PDFs that are made here.
+    Which of several languages it is in, a request decides of PDFs that are made here.
     """
     kept = [header for header in headers if header[0] not in {b"content-type", b"vary", b"cache-control"}]
-    vary = b"Authorization, Accept-Language" if ending in {Form.PDF, Form.FACTURX} else b"Authorization"
+    vary = b"Authorization, Accept-Language" if file.language else b"Authorization"
     return [
         *kept,
-        (b"content-type", media_type(ending).encode()),
-        (b"content-disposition", disposition(number, ending).encode("ascii")),
-        (b"etag", file_tag(sha256)),
+        (b"content-type", media_type(file.ending).encode()),
+        *([(b"content-language", file.language.encode())] if file.language else []),
+        (b"content-disposition", disposition(number, file.ending).encode("ascii")),
+        (b"etag", file_tag(file.sha256)),
         (b"cache-control", b"private, no-cache"),
         (b"vary", vary),
         (b"x-content-type-options", b"nosniff"),

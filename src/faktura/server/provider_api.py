@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from faktura.config import Settings
 from faktura.dialects.base import GetQuery, Headers, Limit, ListQuery, Problem, ProblemKind, Query, WireDialect
-from faktura.documents.handing_out import LackingError, hand_out_file
+from faktura.documents.handing_out import HandedOut, LackingError, hand_out_file
 from faktura.domain.document_file import ORIGINAL
 from faktura.domain.errors import LedgerBusyError, LedgerError
 from faktura.domain.provider import Provider
@@ -213,7 +213,7 @@ class ProviderApi:
         if served.invoice_id is None:
             return self._refuse(dialect, Problem(kind=ProblemKind.NOT_FOUND, path=call.request.path), limit)
         if served.body is not None and served.sha256 is not None and query.form is not None:
-            ending, body, sha256 = query.form.value, served.body, served.sha256
+            file = HandedOut(query.form.value, served.body, served.sha256)
         else:
             books, language = replace(self._books, actor=_CUSTOMER), language_of(query, call.request.accept_language)
             make = partial(
@@ -226,13 +226,13 @@ class ProviderApi:
                 is_written=call.request.method != "HEAD",
             )
             try:
-                ending, body, sha256 = await self._renderer.run(make)
+                file = await self._renderer.run(make)
             except LackingError as error:
                 return self._refuse(dialect, refusal(error.faults, path=call.request.path), limit)
-        headers = file_headers(dialect.response_headers(limit), ending=ending, number=served.number, sha256=sha256)
-        if call.request.if_none_match and is_known(sha256, call.request.if_none_match):
+        headers = file_headers(dialect.response_headers(limit), file, number=served.number)
+        if call.request.if_none_match and is_known(file.sha256, call.request.if_none_match):
             return Response(304, [header for header in headers if header[0] != b"content-type"], b"")
-        return Response(200, headers, body)
+        return Response(200, headers, file.body)
 
     def _parse(self, dialect: WireDialect, request: Request) -> Query | Problem | FileQuery:
         """What is asked for. Most ask what somebody asked before."""

@@ -71,6 +71,7 @@ def furnish(ledger: Ledger) -> dict[str, Invoice]:
     documents = {
         "invoice": made("a"),
         "fresh": made("a", order_ids=[2]),
+        "fresher": made("a", order_ids=[3]),
         "other": made("b"),
         "pro-forma": made("a", type_code=325, order_ids=[1]),
         "incomplete": issue(

@@ -10,7 +10,7 @@ from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from faktura.documents.handing_out import LANGUAGES, accepted_language, hand_out_file
+from faktura.documents.handing_out import LANGUAGES, HandedOut, accepted_language, hand_out_file
 from faktura.domain.document_file import Form
 from faktura.domain.errors import fault
 from faktura.server.file_requests import file_headers, is_known
@@ -102,16 +102,16 @@ async def _answer(call: Call, invoice_id: int, form: Form | None, language: str 
         raise BadRequestError([fault("value", "language", f"must be one of {', '.join(LANGUAGES)}")])
     headers = call.request.headers
     spoken = language or accepted_language(headers.get("accept-language", ""))
-    number, (ending, body, sha256) = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
+    number, file = await call.request.app.state.renderer.run(partial(_file, call, invoice_id, form, spoken))
     given = call.known()
-    made = {name.decode(): value.decode() for name, value in file_headers([], ending=ending, number=number, sha256=sha256)}
+    made = {name.decode(): value.decode() for name, value in file_headers([], file, number=number)}
     media_type = made.pop("content-type")
-    if given and is_known(sha256, given):
+    if given and is_known(file.sha256, given):
         return Response(b"", status_code=304, headers=made)
-    return Response(body, media_type=media_type, headers=made)
+    return Response(file.body, media_type=media_type, headers=made)
 
 
-def _file(call: Call, invoice_id: int, form: Form | None, language: str | None) -> tuple[str, tuple[str, bytes, bytes]]:
+def _file(call: Call, invoice_id: int, form: Form | None, language: str | None) -> tuple[str, HandedOut]:
     with call.books.storage.reading() as tx:
         invoice, account = call.invoice(tx, invoice_id)
     made = hand_out_file(call.books, account_id=account.id, invoice_id=invoice.id, form=form, language=language, is_written=not call.is_head)
@@ -123,7 +123,9 @@ def describe(operation: dict[str, Any], form: Form | None) -> None:
     kinds: dict[str, dict[str, Any]] = {"application/pdf": {"type": "string", "format": "binary"}, "application/xml": {"type": "string"}}
     content = {name: {"schema": kind} for name, kind in kinds.items() if form is None or form.media_type == name}
     name = {"description": "The file's name, made of the document's number (RFC 6266).", "required": True, "schema": {"type": "string"}}
-    _describe(operation, content, {"Content-Disposition": name})
+    language = {"description": "The language of its pages.", "required": True, "schema": {"type": "string", "enum": list(LANGUAGES)}}
+    headers = {"Content-Disposition": name} | ({"Content-Language": language} if form and form.is_pdf else {})
+    _describe(operation, content, headers)
 
 
 def describe_picture(operation: dict[str, Any], media_types: Iterable[str]) -> None:
