@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from datetime import date
 from itertools import chain
@@ -86,8 +87,9 @@ def _contradiction(owner: str, found: Contradiction) -> dict[str, object]:
 
 
 def _text(body: bytes) -> str | None:
-    """A source's own words; a PDF has none to print."""
-    return None if is_pdf(body) else body.decode("utf-8", "replace")
+    """A source's own words; a PDF has none to print. XML may be in UTF-16, and then says so by its first bytes."""
+    is_wide = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return None if is_pdf(body) else body.decode("utf-16" if is_wide else "utf-8", "replace")
 
 
 def _gap(owner: str, account: str, gap: NumberGap) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from itertools import islice
 from typing import Any, cast
 
 from lxml import etree
@@ -19,6 +20,8 @@ Element = Any
 Scope = dict[str, dict[str, Any]]
 """What is known so far of the document, and of the item of each repeated group that is being read."""
 
+_SIBLINGS_MAX = 1000
+"""How many are counted for a path: a document of hundreds of thousands of lines could have each of a thousand paths counted through all of them."""
 SIZE_MAX = 20_000_000
 """Of an e-invoice, in bytes, what is attached to it included."""
 
@@ -58,9 +61,7 @@ class Reading:
         parts = []
         at = element
         while at is not None:
-            count = 1 + sum(1 for _ in at.itersiblings(at.tag, preceding=True))
-            is_alone = count == 1 and next(at.itersiblings(at.tag), None) is None
-            parts.append(self._name(at.tag) + ("" if is_alone else f"[{count}]"))
+            parts.append(self._name(at.tag) + _place(at))
             at = at.getparent()
         return "/" + "/".join(reversed(parts))
 
@@ -253,6 +254,16 @@ def read_document(dialect: Dialect, root: Element, syntax: Syntax) -> Parsed:
         specification_id=document.specification_id,
         left_out=left_out,
     )
+
+
+def _place(element: Element) -> str:
+    """Which of several of its name it is, as `[2]`; beyond the first of very many by its line."""
+    before = [sibling.tag == element.tag for sibling in islice(element.itersiblings(preceding=True), _SIBLINGS_MAX)]
+    if len(before) == _SIBLINGS_MAX:
+        return f"[line {element.sourceline}]"
+    if any(before):
+        return f"[{1 + sum(before)}]"
+    return "[1]" if any(sibling.tag == element.tag for sibling in islice(element.itersiblings(), _SIBLINGS_MAX)) else ""
 
 
 def safe_root(body: bytes) -> Element:

@@ -46,7 +46,7 @@ def with_dtd(dtd: str, text: str) -> bytes:
         (with_dtd('<!ENTITY x SYSTEM "file:///etc/passwd">', "&x;"), "(DTD)"),
         (with_dtd("", "1"), "(DTD)"),
         (b"<Invoice xmlns='" + b"x" * SIZE_MAX + b"'/>", "is larger than 20 MB"),
-        (b"<a>" * 100_000, "nested deeper than 255"),
+        (b"<a>" * 100_000, "line 1: its elements are nested deeper than 255"),
         (changed(UBL, "<cbc:ID>0000000007</cbc:ID>", ""), "line 2: the invoice lacks BT-1 (Invoice number)"),
         (changed(UBL, "2024-09-25", "2024-02-30"), "line 2: /Invoice/cbc:IssueDate: "),
         (changed(UBL, "2024-09-25", "25.09.2024"), "line 2: /Invoice/cbc:IssueDate: "),
@@ -83,6 +83,19 @@ def test_the_unknown_is_told() -> None:
         "/Invoice/cbc:ID/@schemeID",
         "/Invoice/cbc:UUID",
     ]
+
+
+@pytest.mark.only("sqlite")
+def test_paths_are_counted_within_bounds() -> None:
+    """By number at the head of many lines, by their line of the file after that: counting through all, for each, would take minutes."""
+    line = "<cac:InvoiceLine><cbc:ID>1</cbc:ID><x/></cac:InvoiceLine>\n"
+    head, _, rest = changed(UBL, "<cac:InvoiceLine>", "<mark/><cac:InvoiceLine>").decode().partition("<mark/>")
+    left_out = xml_invoice.parse((head + "\n" + line * 1010 + rest).encode()).left_out
+    assert left_out[0] == "/Invoice/cac:InvoiceLine[1]/x"
+    assert left_out[500] == "/Invoice/cac:InvoiceLine[501]/x"
+    place = re.fullmatch(r"/Invoice/cac:InvoiceLine\[line ([0-9]+)\]/x", left_out[999])
+    assert place
+    assert int(place[1]) - 999 == (head + "\n").count("\n") + 1
 
 
 def test_attributes_of_what_is_empty_are_told() -> None:

@@ -113,6 +113,18 @@ def test_each_bad_file_is_told_and_the_good_ones_go_in(terminal: Terminal, tmp_p
     terminal.ok("verify")
 
 
+def test_changes_print_what_is_in_utf_16(terminal: Terminal, tmp_path: Path) -> None:
+    """As text that people read, beside the other version."""
+    (tmp_path / "a.xml").write_bytes(UBL.encode())
+    (tmp_path / "b.xml").write_bytes(said_in("UTF-16").replace(">София<", ">Варна<").encode("utf-16"))
+    for name, code in (("a.xml", 0), ("b.xml", 3)):
+        assert terminal("import", tmp_path / name, "--provider", "supplier", "--account", "us").code == code
+    (told,) = terminal("changes", "--json").lines()
+    assert "Варна" in told["heard"]
+    assert told["kept"] == UBL
+    assert told["heard"] == said_in("UTF-16").replace(">София<", ">Варна<")
+
+
 def test_a_file_without_end_is_not_read_to_its_end(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device says that it has no bytes, and has bytes for ever."""
     monkeypatch.setattr(imports, "FILE_BYTES_MAX", 2**20)
