@@ -158,5 +158,8 @@ def _check_svg(logo: bytes) -> None:
 
 def _is_cut(element: etree._Element) -> bool:
     """Whether a clip path or a mask cuts the element: each draws all of its own shapes then."""
-    style = element.get("style", "")
-    return any(word in element.attrib or word in style for word in ("clip-path", "mask"))
+    from lxml import etree  # noqa: PLC0415 - as above
+
+    style = element.get("style", "").lower()
+    named = {str(etree.QName(key).localname) for key in element.attrib} | {part.partition(":")[0].strip() for part in style.split(";")}
+    return not named.isdisjoint({"clip-path", "mask"}) or "/*" in style or "\\" in style  # comments and escapes may hide either

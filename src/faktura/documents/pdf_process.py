@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from threading import Lock
@@ -48,7 +49,7 @@ def typeset_apart(content: str, *, timestamp: int) -> bytes:
     said = done.stderr.decode("utf-8", "replace")[-1000:]
     if done.returncode == _REFUSED:
         raise TypesettingError(said)
-    if done.returncode == _NO_ROOM or "memory allocation" in said:
+    if done.returncode in {_NO_ROOM, -signal.SIGKILL} or "memory allocation" in said:  # a machine that is short of memory kills
         raise NoRoomError
     message = f"the process that typesets ended with {done.returncode}: {said}"
     raise FakturaError(message)

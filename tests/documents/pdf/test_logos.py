@@ -49,9 +49,10 @@ def jpeg(*, cut: int = 0) -> bytes:
         svg(RECT),
         svg('<title>A</title><defs><linearGradient id="g"><stop stop-color="#111"/></linearGradient></defs><path d="M0 0h9v9z" fill="url(#g)"/>'),
         svg(f'<clipPath id="c"><circle r="9"/></clipPath><mask id="m">{RECT}</mask><g clip-path="url(#c)">{RECT}</g><g style="mask:url(#m)">{RECT}</g>'),
+        svg(f'<mask id="m" style="mask-type:luminance">{RECT}</mask><g mask="url(#m)">{RECT}</g>'),
         f'<svg {NAMESPACE} xmlns:i="urn:editor"><i:view><i:image href="#x"/></i:view>{RECT}</svg>'.encode(),
     ],
-    ids=["png", "large png", "jpeg", "svg", "gradient", "cut once", "an editor's own words"],
+    ids=["png", "large png", "jpeg", "svg", "gradient", "cut once", "masked", "an editor's own words"],
 )
 def test_what_can_be_drawn_is_taken(logo: bytes) -> None:
     """Pictures, and drawings as editors save them."""
@@ -84,6 +85,9 @@ def nested(name: str, reference: str) -> bytes:
         (nested("mask", "mask"), "cuts what cuts"),
         (nested("clipPath", "clip-path"), "cuts what cuts"),
         (nested("mask", "style='mask:none' mask"), "cuts what cuts"),
+        (nested("mask", "style='/**/mask: url(#n0)' id"), "cuts what cuts"),
+        (nested("mask", "style='fill:red; MASK : url(#n0)' id"), "cuts what cuts"),
+        (nested("mask", "xmlns:s='http://www.w3.org/2000/svg' s:mask"), "cuts what cuts"),
         (svg(f'<mask id="m">{"<path/>" * 200}</mask>' + '<path mask="url(#m)"/>' * 200), "more than 5000"),
         (svg("<path/>" * 5001)[: 32 * 1024 + 1], "32 KiB"),
         (svg("<g>" * 2000 + "</g>" * 2000), "SVG"),
