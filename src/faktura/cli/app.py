@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from faktura.cli.plain import plain_serve
 from faktura.domain.errors import FakturaError, InvalidDocumentError
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""Of the disk behind standard output."""
 EXIT_FAILED = 1
 """The command was refused or failed; what was wrong is on standard error. (2 is a usage error, 3 an import that left something out.)"""
 
@@ -30,7 +33,9 @@ def run() -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         _drop_output()
         sys.exit(EXIT_FAILED)
-    except OSError as error:  # a full disk behind standard output, most of all
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         print(f"faktura: {error.filename or 'standard output'}: {error.strerror or error}", file=sys.stderr)
         _drop_output()
         sys.exit(EXIT_FAILED)
