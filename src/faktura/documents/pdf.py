@@ -9,10 +9,10 @@ from typing import Any
 import typst
 
 from faktura.documents.facturx import make_hybrid, packed
-from faktura.documents.pdf_compiler import INVOICE, LOGO, STANDARD, compile_template
+from faktura.documents.pdf_compiler import INVOICE, STANDARD, compile_template
 from faktura.documents.pdf_content import content, logo_input
 from faktura.documents.pdf_look import Look
-from faktura.documents.pdf_process import ROWS_MAX, TEXT_LENGTH_MAX, NoRoomError, TypesettingError, typeset_apart
+from faktura.documents.pdf_process import ROWS_MAX, TEXT_LENGTH_MAX, NoRoomError, TypesettingError, draw_apart, typeset_apart
 from faktura.documents.pdf_texts import language_of
 from faktura.domain.errors import FakturaError, InvalidDocumentError, SettingError, fault
 from faktura.domain.invoice import Invoice
@@ -46,11 +46,11 @@ def render_png(
 
 
 def draw_logo(logo: bytes) -> None:
-    """Draw a logo once, as pages will; SettingError, with the reason, where that cannot be done."""
+    """Draw a logo once, as pages will; SettingError, with the reason, where that cannot be done. In a process of its own, which some drawings end."""
     try:
-        compile_template(LOGO, json.dumps({"logo": logo_input(logo)}), timestamp=0, format="pdf", pdf_standards=STANDARD)
-    except typst.TypstError as error:
-        message = f"the logo cannot be drawn: {error.message}"
+        draw_apart(json.dumps({"logo": logo_input(logo)}))
+    except (NoRoomError, TypesettingError) as error:
+        message = f"the logo cannot be drawn: {str(error).partition(chr(10))[0]}"
         raise SettingError(message) from error
 
 
@@ -65,7 +65,7 @@ def _pdf(page: dict[str, Any], invoice: Invoice, *, has_logo: bool) -> bytes:
     except NoRoomError as error:
         raise InvalidDocumentError([fault("size", "lines", "take too much memory or time for pages; the e-invoice has them all")]) from error
     except TypesettingError as error:
-        raise _refusal(invoice, str(error), str(error), has_logo=has_logo) from error
+        raise _refusal(invoice, str(error).partition("\n")[0], str(error), has_logo=has_logo) from error
 
 
 def _typeset(text: str, invoice: Invoice, *, has_logo: bool, **options: Any) -> Any:  # noqa: ANN401 - bytes, or a list of them for pictures

@@ -15,7 +15,7 @@ from faktura.documents.pdf_glyphs import FONTS
 from faktura.domain.errors import FakturaError
 
 TEMPLATES = Path(__file__).parent / "templates"
-INVOICE, LOGO = TEMPLATES / "invoice.typ", TEMPLATES / "logo.typ"
+INVOICE = TEMPLATES / "invoice.typ"
 STANDARD: Final[list[typst.PDFStandard]] = ["a-3a", "ua-1"]
 """PDF/A-3 of its highest level, which keeps the structure of the text, and PDF/UA: to be listened to as well as looked at."""
 

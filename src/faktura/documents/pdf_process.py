@@ -19,6 +19,8 @@ TEXT_LENGTH_MAX = 400_000
 """Beyond either, a document is long: within, it is set in a fifth of a second."""
 MEMORY_BYTES_MAX = 3 * 2**30
 SECONDS_MAX = 120
+LOGO_MEMORY_BYTES_MAX = 2**30
+LOGO_SECONDS_MAX = 20
 _NO_ROOM, _REFUSED = 3, 4
 
 _turn = Lock()
@@ -37,35 +39,50 @@ def typeset_apart(content: str, *, timestamp: int) -> bytes:
     if not _turn.acquire(blocking=False):
         raise LedgerBusyError("another long document is being made; try again")
     try:
-        command = [sys.executable, "-P", "-m", "faktura.documents.pdf_process", str(timestamp), str(MEMORY_BYTES_MAX)]  # never what lies in the working folder
-        environment = {**os.environ, "RAYON_NUM_THREADS": "1"}  # more would only take memory
-        done = subprocess.run(command, input=content.encode(), env=environment, capture_output=True, timeout=SECONDS_MAX, check=False)  # noqa: S603 - ourselves
-    except subprocess.TimeoutExpired as error:
-        raise NoRoomError from error
+        return _made("invoice", content, timestamp, MEMORY_BYTES_MAX, SECONDS_MAX)
     finally:
         _turn.release()
+
+
+def draw_apart(content: str) -> None:
+    """Draw a logo (JSON) as pages do; NoRoomError or TypesettingError where that cannot be done, or ends the process that tries."""
+    try:
+        _made("logo", content, 0, LOGO_MEMORY_BYTES_MAX, LOGO_SECONDS_MAX)
+    except (NoRoomError, TypesettingError):
+        raise
+    except FakturaError as error:
+        raise TypesettingError("what draws it fell over it") from error
+
+
+def _made(template: str, content: str, timestamp: int, memory_bytes_max: int, seconds_max: float) -> bytes:
+    command = [sys.executable, "-P", "-m", "faktura.documents.pdf_process", template, str(timestamp), str(memory_bytes_max)]  # never what lies in the folder
+    environment = {**os.environ, "RAYON_NUM_THREADS": "1"}  # more would only take memory
+    try:
+        done = subprocess.run(command, input=content.encode(), env=environment, capture_output=True, timeout=seconds_max, check=False)  # noqa: S603 - ourselves
+    except subprocess.TimeoutExpired as error:
+        raise NoRoomError("it takes too long") from error
     if done.returncode == 0:
         return done.stdout
     said = done.stderr.decode("utf-8", "replace")[-1000:]
     if done.returncode == _REFUSED:
         raise TypesettingError(said)
     if done.returncode in {_NO_ROOM, -signal.SIGKILL} or "memory allocation" in said:  # a machine that is short of memory kills
-        raise NoRoomError
+        raise NoRoomError("it takes too much memory")
     message = f"the process that typesets ended with {done.returncode}: {said}"
     raise FakturaError(message)
 
 
-def main(timestamp: int, memory_bytes_max: int) -> int:
+def main(template: str, timestamp: int, memory_bytes_max: int) -> int:
     """Typeset what comes in."""
     import typst  # noqa: PLC0415 - only the process itself needs it
 
-    from faktura.documents.pdf_compiler import INVOICE, STANDARD, compile_template  # noqa: PLC0415
+    from faktura.documents.pdf_compiler import STANDARD, TEMPLATES, compile_template  # noqa: PLC0415
 
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
     try:
-        pdf = compile_template(INVOICE, sys.stdin.buffer.read().decode(), format="pdf", pdf_standards=STANDARD, timestamp=timestamp)
+        pdf = compile_template(TEMPLATES / f"{template}.typ", sys.stdin.buffer.read().decode(), format="pdf", pdf_standards=STANDARD, timestamp=timestamp)
     except typst.TypstError as error:
-        sys.stderr.write(f"{error.message}\n{error.diagnostic}")
+        sys.stderr.write(error.message + "\n" + error.diagnostic)
         return _REFUSED
     except MemoryError:
         return _NO_ROOM
@@ -74,4 +91,4 @@ def main(timestamp: int, memory_bytes_max: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -18,6 +18,8 @@ from faktura.domain.money import Currency
 from faktura.domain.provider import Provider
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"'
+ENORMOUS = '<rect width="1e38" height="1e38" stroke="red" stroke-dasharray="1e-9 1e-9"/>'
+"""What the typesetter cannot say in a PDF: it ends its process."""
 RECT = '<rect width="40" height="20" fill="#123456"/>'
 
 
@@ -80,6 +82,7 @@ def nested(name: str, reference: str) -> bytes:
         (svg(f'<a href="http://127.0.0.1:1/">{RECT}</a>'), "<a>"),
         (svg(f'<g xml:base="http://127.0.0.1:1/"><feImage/>{RECT}</g>'), "<feImage>"),
         (svg('<filter id="f"><feTurbulence/></filter>'), "<filter>"),
+        (svg(ENORMOUS).replace(b"0 0 40 20", b"0 0 9 9"), "fell over it"),
         (nested("pattern", "fill"), "<pattern>"),
         (nested("marker", "marker-start"), "<marker>"),
         (nested("mask", "mask"), "cuts what cuts"),
