@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from faktura.bootstrap.imports import FILE_BYTES_MAX
+from faktura.bootstrap.imports import read_bounded
 from faktura.bootstrap.rules_process import RulesFellError, RulesProcess
 from faktura.documents.validation import Verdict, validate
 from faktura.domain.errors import InputError
@@ -21,11 +21,7 @@ class Validator:
     def check(self, path: Path) -> Verdict:
         """What the checks say of a file; InputError for one that is no e-invoice, or cannot be read."""
         try:
-            size = path.stat().st_size
-            if size > FILE_BYTES_MAX:
-                message = f"{size} bytes is too large for a document"
-                raise InputError(message)
-            body = path.read_bytes()
+            body = read_bounded(path)
         except OSError as error:
             raise InputError(error.strerror or str(error)) from error
         try:

@@ -38,7 +38,7 @@ def validate_command(
             except (InputError, SettingError, ArithmeticError, ValueError) as error:
                 code = EXIT_UNREADABLE
                 reason = str(error) if isinstance(error, InputError) else f"its values cannot be judged: {error}"
-                print(f"faktura: {path}: {harmless(reason)}", file=sys.stderr)
+                print(f"faktura: {harmless(str(path))}: {harmless(reason)}", file=sys.stderr)
                 if as_json:
                     print_json({"file": str(path), "is_valid": None, "unreadable": reason})
                 continue
@@ -84,7 +84,9 @@ def _tell(path: Path, verdict: Verdict) -> None:
     errors = sum(item.is_error for item in verdict.findings)
     warnings = len(verdict.findings) - errors
     said = "valid" if verdict.is_valid else f"not valid: {errors} errors"
-    typer.echo(f"{path}: {said}{f', {warnings} warnings' if warnings else ''} ({verdict.syntax}, {harmless(verdict.profile) or 'no specification'})")
+    typer.echo(
+        f"{harmless(str(path))}: {said}{f', {warnings} warnings' if warnings else ''} ({verdict.syntax}, {harmless(verdict.profile) or 'no specification'})"
+    )
     for item in verdict.findings:
         typer.echo(f"  {harmless(str(item))}")
     if verdict.left_out:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from lxml import etree
-
 from faktura.documents.arithmetic import DOUBTFUL, arithmetic_faults
 from faktura.documents.en16931 import Profile, Syntax
 from faktura.documents.form_fields import field_name
@@ -26,6 +24,7 @@ from faktura.documents.official_rules import (
 from faktura.documents.requirements import required_faults
 from faktura.documents.terms import ROOT, TERMS
 from faktura.documents.xml_layout import term_paths
+from faktura.documents.xml_reader import safe_root
 from faktura.domain.errors import Fault, InputError, InvalidDocumentError, fault
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
@@ -169,14 +168,7 @@ def has_rules(profile: Profile) -> bool:
 
 
 def _read_tree(xml: bytes) -> tuple[Any, str]:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        tree = etree.fromstring(xml, parser).getroottree()
-    except (etree.XMLSyntaxError, ValueError) as error:
-        message = f"it is no XML: {error}"
-        raise InputError(message) from error
-    if tree.docinfo.doctype:
-        raise InputError("it has a DOCTYPE, which no e-invoice has")
+    tree = safe_root(xml).getroottree()
     root = ROOTS.get(tree.getroot().tag)
     if root is None:
         message = f"its root {tree.getroot().tag[:200]} is that of no e-invoice: UBL Invoice, UBL CreditNote or CII"
