@@ -23,7 +23,7 @@ from faktura.ledger.verification import verify
 WRITING = [
     *("setProvider", "addAccount", "setAccount", "recordVatCheck", "createToken", "revokeToken", "setSeries", "addDraft", "setDraft", "removeDraft"),
     *("issueDraft", "issueInvoice", "invoiceProForma", "creditInvoice", "allocateCreditNote", "refundCreditNote", "recordPayment", "allocatePayment"),
-    *("refundPayment", "reversePayment", "startBillingRun", "lockPeriod"),
+    *("refundPayment", "reversePayment", "startBillingRun", "lockPeriod", "setLogo", "removeLogo"),
 ]
 CALLERS = 8
 VARYING = frozenset({"date", "x-request-id", "idempotent-replayed"})
@@ -99,6 +99,8 @@ def test_the_same_key_for_another_call(site: Site, name: str) -> None:
         asks += [replace(ask, match="*"), replace(ask, match=None), replace(ask, match=f"{ask.match}, {ask.match}")]
     if name == "startBillingRun":
         asks.append(replace(ask, query={"dry_run": "true"}))
+    if name == "removeLogo":
+        asks.append(replace(ask, match='"another"'))
     assert asks
     for changed in asks:
         reply = api.call(operation, changed, headers=keyed(key))
@@ -125,7 +127,7 @@ def test_eight_calls_at_once(site: Site, name: str) -> None:
     """Under one key one has its effect, the others its answer: the ledger grows as by one call."""
     api, operation, key = site.api(), site.operations[name], unique("eight")
     alone, ask = RECIPES[name](api), RECIPES[name](api)
-    if name in {"setProvider", "setSeries", "lockPeriod"}:  # each of two calls in a row needs to be made after the other
+    if name in {"setProvider", "setSeries", "lockPeriod", "removeLogo"}:  # each of two calls in a row needs to be made after the other
         alone = None  # type: ignore[assignment]
     size = {}
     if alone is not None:
