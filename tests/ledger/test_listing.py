@@ -21,7 +21,7 @@ from faktura.ledger.accounts import add_account, add_provider
 from faktura.ledger.importing import record
 from faktura.storage.statement import load_statements
 
-COUNT = {"sqlite": 20_000, "postgresql": 2_000}
+COUNT = {"sqlite": 8_000, "postgresql": 2_000}
 
 
 def items(count: int) -> list[dict[str, object]]:

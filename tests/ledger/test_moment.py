@@ -201,7 +201,7 @@ def replace_invoice(item: Any) -> tuple[object, ...]:
 
 def test_what_was_read_then_is_read_again(engine: str) -> None:
     """As of each earlier instant, balance, documents, list and credit are those that were read at that instant; and they add up."""
-    settings(max_examples=150 if engine == "sqlite" else 10, deadline=None)(given(data=st.data())(check_story))()
+    settings(max_examples=100 if engine == "sqlite" else 8, deadline=None)(given(data=st.data())(check_story))()
 
 
 def check_story(data: Any) -> None:

@@ -172,10 +172,13 @@ def test_the_untouched_ledger_is_whole(books: Books) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_changed_value_is_found(books: Books, engine: str, table: str) -> None:
-    """Whatever column of whatever fact, standing or journal row is changed by as little as a bit: it is found. A server is asked of one change a value."""
+    """Whatever column of whatever fact, standing or journal row is changed by as little as a bit: it is found. A server is asked of one change in four values."""
     missed, tried = [], 0
-    for row in rows(books, table):
+    kept = rows(books, table)
+    for turn, row in enumerate(kept):
         for place, (column, value) in enumerate(row.items()):
+            if engine != "sqlite" and (place + turn) % min(len(kept), 4):
+                continue
             found = others(value)
             for other in found if engine == "sqlite" else [found[place % len(found)]]:
                 try:

@@ -157,6 +157,7 @@ def test_all_json_operations_are_here(operations: Mapping[str, Operation]) -> No
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("name", JSON_OPERATIONS)
 def test_what_is_no_json_is_refused(site: Site, asks: dict[str, Ask], documented: Check, name: str) -> None:
     """Every call: 400 with a fault for each body that is no strict JSON in UTF-8, or could not be kept."""
@@ -237,6 +238,7 @@ SMALLER = ("many keys", "many bad lines", "many bad shares", "an exponent")
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("label", LARGE)
 def test_large_bodies_are_refused(site: Site, asks: dict[str, Ask], documented: Check, label: str) -> None:
     """Bodies just below the limit that are made to be dear: refused with few words, and without taking the memory for good."""
@@ -251,6 +253,7 @@ def test_large_bodies_are_refused(site: Site, asks: dict[str, Ask], documented: 
     assert memory_of(site) - before < MEMORY_GROWTH_MAX
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("name", JSON_OPERATIONS)
 def test_every_field_of_every_body_is_checked(site: Site, documented: Check, openapi: dict[str, Any], name: str) -> None:
     """Whatever is put into a field: what its schema does not allow is refused, with its path; all else is done or refused."""
@@ -438,6 +441,7 @@ def test_query_parameters(site: Site, asks: dict[str, Ask], documented: Check, n
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("name", [name for name, operation in RECIPES.items() if name.startswith(("get", "set", "list", "issue", "revoke", "remove"))])
 def test_path_parameters(site: Site, asks: dict[str, Ask], name: str) -> None:
     """Odd things in the place of ids and names: 404, and nothing else."""

@@ -412,32 +412,37 @@ def test_the_journal_waits_until_something_happens(tmp_path: Path) -> None:
         assert office.get(f"/journal?after={last}&wait=30") == answers[0]
 
 
-@pytest.mark.parametrize("sort", ["id", "-id", "number", "-number", "issue_date", "-issue_date"])
-def test_pages_stay_while_documents_are_issued(tmp_path: Path, sort: str) -> None:
+def test_pages_stay_while_documents_are_issued(tmp_path: Path) -> None:
     """Every document that was there when a list was begun comes once and in order, whatever is issued between its pages."""
     with open_office(tmp_path / "ledger.db") as office:
-        account_id = office.post("/accounts", {"reference": "a", "buyer": {"name": "A", "country": "BG"}})["id"]
+        for sort in ("id", "-id", "number", "-number", "issue_date", "-issue_date"):
+            account_id = office.post("/accounts", {"reference": sort, "buyer": {"name": "A", "country": "BG"}})["id"]
+            keep_pages(office, account_id, sort)
 
-        def issue() -> int:
-            made: dict[str, int] = office.post("/invoices", {"account_id": account_id, "issue_date": day(1), "lines": [{"name": "x", "unit_price": 1}]})
-            return made["id"]
 
-        begun = [issue() for _ in range(7)]
-        seen: list[int] = []
-        later: list[int] = []
-        cursor = ""
-        while True:
-            page = office.get(f"/invoices?sort={sort}&limit=2{cursor}")
-            seen += [item["id"] for item in page["items"]]
-            if page["next"] is None:
-                break
-            cursor = f"&cursor={page['next']}"
-            later += [issue()] if len(later) < 3 else []
-        assert [found for found in seen if found in begun] == (begun[::-1] if sort.startswith("-") else begun)
-        assert len(set(seen)) == len(seen)
-        assert set(seen) - set(begun) == (set() if sort.startswith("-") else set(later))
-        refused = office.call("GET", f"/invoices?sort={sort}&limit=2&state=open{cursor}")
-        assert (refused.status_code, refused.json()["faults"][0]["rule"]) == (400, "cursor")
+def keep_pages(office: Office, account_id: int, sort: str) -> None:
+    """Of one account, in one order."""
+
+    def issue() -> int:
+        made: dict[str, int] = office.post("/invoices", {"account_id": account_id, "issue_date": day(1), "lines": [{"name": "x", "unit_price": 1}]})
+        return made["id"]
+
+    begun = [issue() for _ in range(7)]
+    seen: list[int] = []
+    later: list[int] = []
+    query, cursor = f"/invoices?account_id={account_id}&sort={sort}&limit=2", ""
+    while True:
+        page = office.get(query + cursor)
+        seen += [item["id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+        later += [issue()] if len(later) < 3 else []
+    assert [found for found in seen if found in begun] == (begun[::-1] if sort.startswith("-") else begun)
+    assert len(set(seen)) == len(seen)
+    assert set(seen) - set(begun) == (set() if sort.startswith("-") else set(later))
+    refused = office.call("GET", f"{query}&state=open{cursor}")
+    assert (refused.status_code, refused.json()["faults"][0]["rule"]) == (400, "cursor")
 
 
 def test_last_month_is_over() -> None:
