@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from threading import Lock
 
-from faktura.bootstrap.rules_process import RulesFellError, RulesProcess
+from faktura.bootstrap.rules_process import RulesAwayError, RulesFellError, RulesProcess
 from faktura.documents.handing_out import LackingError, profile_faults, profile_xml
-from faktura.domain.errors import Fault, LedgerError
+from faktura.domain.errors import FAULTS_SHOWN_MAX, Fault, InvalidDocumentError, LedgerError, fault
 from faktura.domain.invoice import Invoice
 from faktura.ledger.profile_rules import UnjudgedError
 
-_KNOWN_MAX = 20_000
-"""Verdicts that are remembered: those of several batches of a billing run."""
+_KNOWN_MAX = 200_000
+"""Documents without a fault that are remembered, a hundred bytes each: a billing run has all its items judged before it issues the first."""
 
 
 class OfficialRules:
@@ -33,23 +33,29 @@ class OfficialRules:
             document = profile_xml(invoice, profile)
         except LackingError as error:
             return list(error.faults)
+        key = _key(document, profile)
         with self._lock:
-            known = self._known.get(_key(document, profile))
+            known = self._known.get(key)
+            if known:
+                del self._known[key]  # it is refused, and not asked for again
         if known is None:
             raise UnjudgedError(document, profile)
         return list(known)
 
     def judge(self, document: bytes, profile: str) -> None:
-        """Have the official rules look at a document; LedgerError where what runs them falls over it."""
+        """Have the official rules look at a document. InvalidDocumentError where what runs them falls over it, LedgerError where they cannot be run now."""
         from faktura.documents.en16931 import Profile  # noqa: PLC0415 - loads an XML library
         from faktura.documents.validation import official_faults  # noqa: PLC0415
 
         try:
             found = self._process.call(official_faults, document, Profile(profile))
         except RulesFellError as error:
-            raise LedgerError("the official rules could not be run: what runs them ended. Nothing was written, try again") from error
+            message = "the official rules cannot be run over this document: what runs them ends, or takes too long"
+            raise InvalidDocumentError([fault("RULES", "", message)]) from error
+        except RulesAwayError as error:
+            raise LedgerError("the official rules cannot be run now. Nothing was written, try again") from error
         with self._lock:
-            self._known[_key(document, profile)] = tuple(found)
+            self._known[_key(document, profile)] = tuple(found[:FAULTS_SHOWN_MAX])
             while len(self._known) > _KNOWN_MAX:
                 del self._known[next(iter(self._known))]
 

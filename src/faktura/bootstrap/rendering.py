@@ -16,7 +16,7 @@ from pathlib import Path
 
 from faktura import __version__
 from faktura.bootstrap.books import open_books
-from faktura.bootstrap.worker_process import begin_worker
+from faktura.bootstrap.worker_process import begin_worker, importing_safely
 from faktura.config import Settings
 from faktura.documents.handing_out import LackingError, default_language, file_name, hand_out_as, hand_out_original, original_ending, stored_form
 from faktura.domain.document_file import ORIGINAL, Form, is_made_again
@@ -110,7 +110,8 @@ def _spread(jobs: Iterable[Job], settings: Settings, count: int) -> Iterator[Don
     waiting: deque[Future[Done]] = deque()
     try:
         for job in jobs:
-            waiting.append(pool.submit(_work, job))
+            with importing_safely():  # the first starts the processes
+                waiting.append(pool.submit(_work, job))
             if len(waiting) >= AHEAD * count:
                 yield waiting.popleft().result()
         while waiting:

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from faktura.bootstrap.imports import read_bounded
-from faktura.bootstrap.rules_process import RulesFellError, RulesProcess
+from faktura.bootstrap.rules_process import RulesAwayError, RulesFellError, RulesProcess
 from faktura.documents.validation import Verdict, validate
 from faktura.domain.errors import InputError
 
@@ -26,7 +26,7 @@ class Validator:
             raise InputError(error.strerror or str(error)) from error
         try:
             return self._process.call(validate, body)
-        except RulesFellError as error:
+        except (RulesFellError, RulesAwayError) as error:
             raise InputError("what checks documents fell over it") from error
 
     def close(self) -> None:

@@ -47,8 +47,10 @@ def hand_out_as(books: Books, *, account_id: int, invoice_id: int, form: Form, l
         if invoice is None or account is None:
             raise NotFoundError
         provider = tx.providers.get(account.provider_id)
-        has_original = invoice.origin is Origin.RECORDED and _came(tx, account_id, invoice_id)
-    if has_original and form is not Form.PDF:
+        kept = FACTURX_XML if form is Form.FACTURX else form.value
+        is_anothers = invoice.origin is Origin.RECORDED and form is not Form.PDF and tx.files.original(account_id, invoice_id) is not None
+        is_refused = is_anothers and tx.files.kept(account_id, invoice_id, kept) is None  # what was handed out once is, for good
+    if is_refused:
         message = "came as an e-invoice of its seller's, and nobody else may write another with other terms: ask for its original"
         raise LackingError([fault("original", "document", message)])
 

@@ -79,6 +79,7 @@ def main(template: str, timestamp: int, memory_bytes_max: int) -> int:
     from faktura.documents.pdf_compiler import STANDARD, TEMPLATES, compile_template  # noqa: PLC0415
 
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_MAX, SECONDS_MAX))  # where whoever started it is gone
     try:
         pdf = compile_template(TEMPLATES / f"{template}.typ", sys.stdin.buffer.read().decode(), format="pdf", pdf_standards=STANDARD, timestamp=timestamp)
     except typst.TypstError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import partial
@@ -20,11 +20,11 @@ from faktura.domain.payment import Standing
 from faktura.domain.provider import Account, Provider
 from faktura.domain.text import is_text
 from faktura.ledger.accounts import find_provider, no_account
-from faktura.ledger.commands import Prepared, close, issue_within, late_faults, lock_account, prepared_of, series_for, use_numbers
+from faktura.ledger.commands import Prepared, close, issue_within, late_faults, lock_account, prepared_of, resolve_preceding, series_for, use_numbers
 from faktura.ledger.journal import Event, issued_payload, write
 from faktura.ledger.periods import locked_through
 from faktura.ledger.ports import BillingKey, Books, Taken, Transaction
-from faktura.ledger.profile_rules import UnjudgedError, judged
+from faktura.ledger.profile_rules import TURNS_MAX, UnjudgedError, judged
 from faktura.ledger.standing import new_standing, publish_all
 
 _T = TypeVar("_T")
@@ -111,7 +111,7 @@ def judged_batch(books: Books, provider: str, items: Sequence[BillingItem], step
         return step()
     except UnjudgedError:
         validate_items(books, provider, items)
-    return judged(books.profile_rules, step)
+    return judged(books.profile_rules, step, turns_max=len(items) + TURNS_MAX)
 
 
 def _batches(items: Iterable[BillingItem]) -> Iterator[list[BillingItem]]:
@@ -131,12 +131,22 @@ def validate_items(books: Books, provider: str, items: Sequence[BillingItem]) ->
     with books.storage.reading() as tx:
         owner = find_provider(tx, provider)
         locked = locked_through(tx, owner)
-        ready, reports, _ = _read(tx, books, owner, items, hold=tx.accounts.get_all)
+        ready, reports, accounts = _read(tx, books, owner, items, hold=tx.accounts.get_all)
+        ready = [_resolved(tx, accounts[item.key[0]], item) for item in ready]
     for item in ready:
         faults = judged(books.profile_rules, partial(late_faults, books, locked, owner, item.prepared, item.prepared.issue_date))
         outcome = BillingOutcome.REFUSED if faults else BillingOutcome.VALID
         reports.append(ItemReport(position=item.position, outcome=outcome, faults=tuple(faults)))
     return sorted(reports, key=lambda report: report.position)
+
+
+def _resolved(tx: Transaction, account: Account, item: _Ready) -> _Ready:
+    """An item with the invoice that it corrects, as it would be issued; as it is where that is not there yet: issuing it tells."""
+    try:
+        draft = resolve_preceding(tx, account, item.prepared.draft)
+    except InvalidDocumentError:
+        return item
+    return item if draft is item.prepared.draft else replace(item, prepared=replace(item.prepared, draft=draft))
 
 
 def _read(

@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 
 from faktura.domain.errors import FAULTS_SHOWN_MAX, ConflictError, FakturaError, Fault, LedgerError, NotFoundError, fault
-from faktura.ledger.billing import BATCH_SIZE, BillingItem, BillingOutcome, ItemReport, issue_batch, judged_batch, validate_item
+from faktura.ledger.billing import BATCH_SIZE, BillingItem, BillingOutcome, ItemReport, issue_batch, validate_item
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import BillingRun, ItemOutcome, RunItem, RunState
 from faktura.ledger.ports import Books, Transaction
+from faktura.ledger.profile_rules import UnjudgedError
 
 BATCH_LENGTH_MAX = 8 * 1024 * 1024
 """How many characters of items a batch has: beyond it, large items come in smaller batches."""
@@ -142,17 +142,20 @@ def work_off(books: Books, run: BillingRun, *, lease: Lease, is_stopping: Callab
     run = _take_lease(books, run, lease)
     with books.storage.reading() as tx:
         provider = tx.providers.get(run.provider_id).name
-    while items := _next_items(books, run, ItemOutcome.WAITING):
-        if is_stopping():
-            return _release(books, run, lease.holder)
-        reports = _validate_some(books, provider, items, until_us=books.clock() + lease.length_us // 3)
-        with books.storage.writing() as tx:
-            run = _advance(tx, books, run, lease, RunState.CHECKING)
-            tx.runs.set_items(run, _outcomes(items[: len(reports)], reports))
-    while not run.is_dry_run and (items := _next_items(books, run, ItemOutcome.VALID)):
-        if is_stopping():
-            return _release(books, run, lease.holder)
-        _issue(run_books, run, lease, provider, items)
+    while True:
+        if items := _next_items(books, run, ItemOutcome.WAITING):
+            if is_stopping():
+                return _release(books, run, lease.holder)
+            reports = _validate_some(books, provider, items, until_us=books.clock() + lease.length_us // 3, is_stopping=is_stopping)
+            with books.storage.writing() as tx:
+                run = _advance(tx, books, run, lease, RunState.CHECKING)
+                tx.runs.set_items(run, _outcomes(items[: len(reports)], reports))
+        elif not run.is_dry_run and (items := _next_items(books, run, ItemOutcome.VALID)):
+            if is_stopping():
+                return _release(books, run, lease.holder)
+            _issue(run_books, run, lease, provider, items)
+        else:
+            break
     with books.storage.writing() as tx:
         done = replace(_advance(tx, books, run, lease, RunState.DONE), holder=None, leased_until_us=0)
         tx.runs.set(done)
@@ -160,12 +163,12 @@ def work_off(books: Books, run: BillingRun, *, lease: Lease, is_stopping: Callab
     return True
 
 
-def _validate_some(books: Books, provider: str, items: Sequence[RunItem], *, until_us: int) -> list[ItemReport]:
+def _validate_some(books: Books, provider: str, items: Sequence[RunItem], *, until_us: int, is_stopping: Callable[[], bool]) -> list[ItemReport]:
     """What would become of the first items: of as many as can be looked at while the run is surely held, since official rules may take a second for one."""
     reports = []
     for item in items:
         reports.append(_validate(books, provider, item))
-        if books.clock() > until_us:
+        if books.clock() > until_us or is_stopping():
             break
     return reports
 
@@ -188,9 +191,11 @@ def _failure(error: Exception) -> Fault:
 
 def _issue(books: Books, run: BillingRun, lease: Lease, provider: str, items: Sequence[RunItem]) -> None:
     """A batch in one transaction; where that fails, each item on its own, so that one cannot stop the others, or the run, for ever."""
-    billing = [_to_billing(item) for item in items]
     try:
-        judged_batch(books, provider, billing, partial(_issue_together, books, run, lease, provider, items))
+        _issue_together(books, run, lease, provider, items)
+    except UnjudgedError:  # official rules looked at them in another process, or on another day: they do again, while the run is held
+        with books.storage.writing() as tx:
+            tx.runs.set_items(_advance(tx, books, run, lease, RunState.CHECKING), [replace(item, outcome=ItemOutcome.WAITING) for item in items])
     except (LedgerError, LeaseLostError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever one item does, the others go on, and it is told

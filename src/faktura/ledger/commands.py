@@ -84,7 +84,7 @@ def issue_within(
 
     `prepared` is what the draft comes to, where that is known.
     """
-    draft = _resolve_preceding(tx, account, draft)
+    draft = resolve_preceding(tx, account, draft)
     prepared = replace(prepared, draft=draft) if prepared else prepare(draft, provider, today=legal_date(books.clock(), provider.zone))
     corrected = _corrected(tx, account, draft)
     if corrected:
@@ -170,7 +170,7 @@ def profile_faults(books: Books, provider: Provider, prepared: Prepared, issue_d
     return books.profile_rules.faults(invoice, profile)
 
 
-def _resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
+def resolve_preceding(tx: Transaction, account: Account, draft: Draft) -> Draft:
     """A correction names its invoice by number; find it in the account."""
     named = draft.preceding_invoice
     if named is None or named.invoice_id is not None:

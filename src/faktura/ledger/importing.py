@@ -204,7 +204,7 @@ def _look_again(tx: Transaction, books: Books, provider: Provider, known: Invoic
     # A single answer tells more than a list: until one came after what the list last said, it would be asked for again.
     is_awaited = is_polled and heard.kind is SourceKind.SINGLE and bool(sources) and sources[-1].kind is not SourceKind.SINGLE
     if heard.kind is SourceKind.DOCUMENT and known.origin is Origin.RECORDED:  # its original is kept, even if it tells nothing new
-        is_awaited = all(source.kind is not SourceKind.DOCUMENT or source.is_other for source in sources)
+        is_awaited = not seen and all(source.kind is not SourceKind.DOCUMENT or source.is_other for source in sources)
     is_new_word = not seen or is_absent(sources, seen_at_us=heard.seen_at_us)
     return _Again(known, heard, digest, comparison, is_new_word=is_new_word, is_new_sight=is_new_sight, is_awaited=is_awaited)
 

@@ -10,7 +10,7 @@ from faktura.domain.errors import Fault, LedgerError
 from faktura.domain.invoice import Invoice
 
 _T = TypeVar("_T")
-_TURNS_MAX = 3
+TURNS_MAX = 3
 """Each turn is for another document: the day may have changed meanwhile, or the buyer."""
 
 
@@ -29,7 +29,10 @@ class ProfileRules(Protocol):
         """What a document lacks of a profile, and what does not add up; UnjudgedError where that is not known yet."""
 
     def judge(self, document: bytes, profile: str) -> None:
-        """Have the official rules look at an unjudged document, so that its faults are known; LedgerError where they cannot be run."""
+        """Have the official rules look at an unjudged document, so that its faults are known.
+
+        InvalidDocumentError where the rules fall over it, LedgerError where they cannot be run now.
+        """
 
 
 class _NoRules:
@@ -61,9 +64,9 @@ class RulesWithin:
         raise UnjudgedError(document, profile)
 
 
-def judged(rules: ProfileRules, step: Callable[[], _T]) -> _T:
+def judged(rules: ProfileRules, step: Callable[[], _T], *, turns_max: int = TURNS_MAX) -> _T:
     """What a step comes to that opens its transaction itself. Where it meets an unjudged document, that is judged once the transaction is undone, and the step taken again."""
-    for _ in range(_TURNS_MAX):
+    for _ in range(turns_max):
         try:
             return step()
         except UnjudgedError as error:

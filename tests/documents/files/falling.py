@@ -23,3 +23,8 @@ def fall_or_render(job: rendering.Job) -> rendering.Done:
     if job.path.parent.exists() and any(not path.name.startswith(".") for path in job.path.parent.iterdir()):
         os.kill(os.getpid(), signal.SIGKILL)
     return rendering._work(job)
+
+
+def fall(*_: object) -> None:
+    """Ends its process, whatever it is asked."""
+    os._exit(1)

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import Ledger, serving
 from tests.database import dump
 from tests.documents.files.conftest import EUR, LINE, RECEIVER, SENDER
+from tests.documents.files.falling import fall
 from tests.management.site import Api, Wire
 
 from faktura.bootstrap import worker_process
 from faktura.bootstrap.profile_rules import OfficialRules
-from faktura.documents import official_rules
+from faktura.bootstrap.rules_process import RulesAwayError, RulesProcess
+from faktura.documents import official_rules, validation
 from faktura.documents.en16931 import Profile
 from faktura.domain.draft import parse_draft
 from faktura.domain.errors import Fault, InvalidDocumentError, LedgerError
@@ -29,6 +34,7 @@ from faktura.domain.invoice import Draft, Invoice, TypeCode
 from faktura.domain.provider import Account
 from faktura.ledger.accounts import add_account, create_token, set_provider
 from faktura.ledger.billing import BillingItem, run_billing
+from faktura.ledger.billing_runs import accept_run, begin_run, receive_items, work_waiting
 from faktura.ledger.commands import issue
 from faktura.ledger.drafts import add_draft, issue_draft
 from faktura.ledger.pro_forma import invoice_pro_forma
@@ -163,23 +169,92 @@ def test_a_billing_run_is_judged_again_where_it_was_forgotten(ledger: Ledger, ac
 
 @pytest.mark.only("sqlite")
 def test_a_process_that_ends_is_started_again(ledger: Ledger, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was killed is started anew; where none can work, nothing is issued, nothing is written, and it may be tried again."""
+    """One that was killed is started anew. A document that ends two is refused; where none can work, nothing is issued either, and it may be tried again."""
     with closing(OfficialRules()) as own:
         books = replace(ledger.books, profile_rules=own)
         issue(books, account_id=account.id, draft=draft())
-        pool = own._process._pool  # to kill it, as a lack of memory would
-        assert isinstance(pool, ProcessPoolExecutor)
-        for process_id in pool._processes:
-            os.kill(process_id, signal.SIGKILL)
+        assert own._process._process is not None
+        own._process._process.kill()
         assert issue(books, account_id=account.id, draft=draft(note="2")).series_sequence == 2
         before = dump(books)
-        monkeypatch.setattr(worker_process, "begin_worker", partial(os._exit, 1))
-        own.close()
-        with pytest.raises(LedgerError, match="official rules could not be run"):
+        monkeypatch.setattr(validation, "official_faults", fall)
+        with pytest.raises(InvalidDocumentError, match=r"\[RULES\]"):
+            issue(books, account_id=account.id, draft=draft(note="3"))
+        monkeypatch.setattr(worker_process, "answer_calls", fall)
+        own._process._end()
+        with pytest.raises(LedgerError, match="cannot be run now"):
             issue(books, account_id=account.id, draft=draft(note="3"))
         assert dump(books) == before
         monkeypatch.undo()
         assert issue(books, account_id=account.id, draft=draft(note="3")).series_sequence == 3
+    with pytest.raises(LedgerError, match="cannot be run now"):  # as who still waits when a server ends
+        issue(books, account_id=account.id, draft=draft(note="4"))
+
+
+@pytest.mark.only("sqlite")
+def test_it_ends_at_once_whatever_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that would take a minute is broken off, and told so; those that wait behind it are, too."""
+    process = RulesProcess()
+    assert isinstance(process.call(os.getpid), int)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(process.call, time.sleep, 60) for _ in range(3)]
+        process.close()
+        for call in waiting:
+            with pytest.raises(RulesAwayError):
+                call.result(timeout=30)
+    assert process._process is None
+
+
+@pytest.mark.only("sqlite")
+def test_nothing_of_the_working_folder_is_run(tmp_path: Path) -> None:
+    """A module beside the e-invoices that has a standard one's name is not imported by the process that checks them."""
+    (tmp_path / "struct.py").write_text("open('was-run', 'w')")
+    program = "import os; from faktura.bootstrap.rules_process import RulesProcess; print(RulesProcess().call(os.getpid))"
+    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_corrections_of_a_batch_are_judged_once(ledger: Ledger, account: Account) -> None:
+    """Debit notes name their invoice by its number: what is judged is what is issued."""
+    number = issue(ledger.books, account_id=account.id, draft=draft()).number
+    items = [
+        BillingItem(
+            position=place,
+            data=DOCUMENT | {"account": "a", "period": "2024-08", "product": f"{place}", "type_code": 383, "preceding_invoice": number, "note": f"{place}"},
+        )
+        for place in range(8)
+    ]
+    watching = Watching(ledger.books.profile_rules, lambda: None)
+    reports = list(run_billing(replace(ledger.books, profile_rules=watching), provider="vpsbg", read=lambda: items))
+    assert [report.outcome for report in reports] == ["issued"] * 8, reports
+    assert watching.count == 8
+
+
+@pytest.mark.only("sqlite")
+def test_a_run_whose_verdicts_are_gone_is_checked_again(ledger: Ledger, account: Account) -> None:
+    """A server that was started anew finds a run that another checked: its items are looked at again while the run is held, and issued once."""
+    items = [
+        (
+            place,
+            json.dumps(
+                DOCUMENT
+                | {"account": "a", "period": "p", "product": f"{place}", "note": f"{place}", "lines": [LINE | ({"unit_code": "QQQ"} if place == 3 else {})]}
+            ),
+        )
+        for place in range(5)
+    ]
+    watching = Watching(ledger.books.profile_rules, lambda: None)
+    books = replace(ledger.books, profile_rules=watching)
+    accept_run(books, receive_items(books, begin_run(books, provider_id=account.provider_id, is_dry_run=False), items))
+    assert work_waiting(books, holder="one", is_stopping=lambda: watching.count == 5) == 0
+    assert isinstance(watching.rules, OfficialRules)
+    watching.rules._known.clear()
+    assert work_waiting(books, holder="two", is_stopping=lambda: False, lease_us=60_000_000) == 1
+    assert watching.count == 5 + 4
+    with books.storage.reading() as tx:
+        assert len(tx.invoices.by_number(account.id, "0000000004")) == 1
+        assert tx.invoices.by_number(account.id, "0000000005") == []
 
 
 @pytest.mark.only("sqlite")
@@ -188,7 +263,7 @@ def test_without_the_extra_ours_alone_are_asked(ledger: Ledger, account: Account
     monkeypatch.setattr(official_rules, "rules_folder", lambda: None)
     with closing(OfficialRules()) as own:
         assert issue(replace(ledger.books, profile_rules=own), account_id=account.id, draft=draft(line=UNKNOWN_UNIT)).series_sequence == 1
-        assert own._process._pool is None
+        assert own._process._process is None
 
 
 def test_over_the_wire(ledger: Ledger, account: Account) -> None:
