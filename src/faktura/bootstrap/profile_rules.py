@@ -6,7 +6,7 @@ import hashlib
 from threading import Lock
 
 from faktura.bootstrap.rules_process import RulesAwayError, RulesFellError, RulesProcess
-from faktura.documents.handing_out import LackingError, profile_faults, profile_xml
+from faktura.documents.handing_out import LackingError, profile_xml
 from faktura.domain.errors import FAULTS_SHOWN_MAX, Fault, InvalidDocumentError, LedgerError, fault
 from faktura.domain.invoice import Invoice
 from faktura.ledger.profile_rules import UnjudgedError
@@ -26,13 +26,12 @@ class OfficialRules:
 
     def faults(self, invoice: Invoice, profile: str) -> list[Fault]:
         """Ours; where there are none, those that the official rules found: UnjudgedError where they have not looked at it."""
-        own = profile_faults(invoice, profile)
-        if own or not self._has_rules(profile):
-            return own
         try:
             document = profile_xml(invoice, profile)
         except LackingError as error:
             return list(error.faults)
+        if not self._has_rules(profile):
+            return []
         key = _key(document, profile)
         with self._lock:
             known = self._known.get(key)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from faktura.documents.incoming import is_pdf
@@ -18,6 +18,9 @@ from faktura.domain.provider import Provider
 from faktura.domain.recorded import SourceKind
 from faktura.ledger.handing_out import hand_out
 from faktura.ledger.ports import Books, Transaction
+
+if TYPE_CHECKING:
+    from faktura.documents.en16931 import Profile, Syntax
 
 LANGUAGES = ("bg", "de", "en")
 """Of PDFs."""
@@ -124,11 +127,7 @@ def stored_form(form: Form, language: str | None) -> str:
 
 def make_xml(invoice: Invoice, form: Form, *, is_test: bool = False) -> bytes:
     """The e-invoice of a document; LackingError with all that it lacks, or for a test's: no program would see that it is none to be paid."""
-    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - loads an XML library
-    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
-    from faktura.documents.en16931 import Profile, Syntax  # noqa: PLC0415
-    from faktura.documents.requirements import required_faults  # noqa: PLC0415
-    from faktura.documents.xml_invoice import render  # noqa: PLC0415
+    from faktura.documents.en16931 import Profile, Syntax  # noqa: PLC0415 - loads an XML library
 
     kinds = {
         Form.UBL: (Profile.EN16931, Syntax.UBL),
@@ -137,56 +136,35 @@ def make_xml(invoice: Invoice, form: Form, *, is_test: bool = False) -> bytes:
         Form.PEPPOL: (Profile.PEPPOL, Syntax.UBL),
         Form.FACTURX: (Profile.FACTURX, Syntax.CII),
     }
-    profile, syntax = kinds[form]
     if is_test:
         raise LackingError([fault("test", "provider", "is a test: a program would take its e-invoice for one to be paid; it has a PDF, which says so")])
     if invoice.type_code is TypeCode.PRO_FORMA:
         raise LackingError([fault("BR-CL-01", "type_code", "a pro-forma is no invoice, so there is no e-invoice of it; it has a PDF")])
-    try:
-        document = to_e_invoice(invoice, profile=profile)
-    except InvalidDocumentError as error:
-        raise LackingError(error.faults) from error
-    faults = [*required_faults(document, profile), *_certain(arithmetic_faults(document))]
-    if faults:
-        raise LackingError(faults)
-    try:
-        return render(document, syntax=syntax, profile=profile)
-    except InvalidDocumentError as error:  # characters that no XML has
-        raise LackingError(error.faults) from error
-
-
-def _certain(faults: Iterable[Fault]) -> list[Fault]:
-    """Without what is only doubtful: a VAT id that its country issued is good, whatever its check digits."""
-    from faktura.documents.arithmetic import DOUBTFUL  # noqa: PLC0415 - as above
-
-    return [item for item in faults if item.rule not in DOUBTFUL]
+    return _rendered(invoice, *kinds[form])
 
 
 def profile_xml(invoice: Invoice, profile: str) -> bytes:
-    """The e-invoice that a profile's rules look at, in its usual syntax; LackingError for what no XML has."""
-    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415 - as above
-    from faktura.documents.en16931 import Profile  # noqa: PLC0415
+    """The e-invoice that a profile's rules look at, in its usual syntax; LackingError with what keeps the document from being one."""
+    from faktura.documents.en16931 import Profile  # noqa: PLC0415 - only providers who ask for it wait for it
+
+    return _rendered(invoice, Profile(profile), Profile(profile).syntaxes[0])
+
+
+def _rendered(invoice: Invoice, profile: Profile, syntax: Syntax) -> bytes:
+    """Where no term lacks, and sums and identifiers are right. What is only doubtful keeps nothing back: a VAT id that its country issued is good."""
+    from faktura.documents.arithmetic import DOUBTFUL, arithmetic_faults  # noqa: PLC0415 - as above
+    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
+    from faktura.documents.requirements import required_faults  # noqa: PLC0415
     from faktura.documents.xml_invoice import render  # noqa: PLC0415
 
-    named = Profile(profile)
     try:
-        return render(to_e_invoice(invoice, profile=named), syntax=named.syntaxes[0], profile=named)
-    except InvalidDocumentError as error:
+        document = to_e_invoice(invoice, profile=profile)
+        faults = [*required_faults(document, profile), *(item for item in arithmetic_faults(document) if item.rule not in DOUBTFUL)]
+        if faults:
+            raise LackingError(faults)
+        return render(document, syntax=syntax, profile=profile)
+    except InvalidDocumentError as error:  # also characters that no XML has
         raise LackingError(error.faults) from error
-
-
-def profile_faults(invoice: Invoice, profile: str) -> list[Fault]:
-    """What keeps a document from being an e-invoice of a profile: terms that it lacks, sums and identifiers that are wrong."""
-    from faktura.documents.arithmetic import arithmetic_faults  # noqa: PLC0415 - only providers who ask for it wait for it
-    from faktura.documents.e_invoice import to_e_invoice  # noqa: PLC0415
-    from faktura.documents.en16931 import Profile  # noqa: PLC0415
-    from faktura.documents.requirements import required_faults  # noqa: PLC0415
-
-    try:
-        document = to_e_invoice(invoice, profile=Profile(profile))
-    except InvalidDocumentError as error:
-        return list(error.faults)
-    return [*required_faults(document, Profile(profile)), *_certain(arithmetic_faults(document))]
 
 
 def make_pdf(invoice: Invoice, provider: Provider, *, language: str, facturx: bytes | None = None) -> bytes:
