@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(BIN)/faktura demo --port $(PORT) --data $(DATA)
 
 test: $(VENV)/installed-dev check
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 3 -q
 
 # Kill servers, commands and PostgreSQL under load, KILLS times on each engine; some twenty minutes each for a thousand.
 soak: $(VENV)/installed-dev
