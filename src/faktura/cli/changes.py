@@ -13,6 +13,7 @@ import typer
 from faktura.cli.output import EXIT_INCOMPLETE, JsonOption, books, day, print_json, print_table
 from faktura.documents.incoming import is_pdf
 from faktura.domain.calendar import midnight, to_datetime
+from faktura.domain.recorded import SourceKind
 from faktura.ledger.collecting import list_contradictions, list_doubles, list_gaps
 from faktura.ledger.collecting_ports import Contradiction
 from faktura.ledger.number_gaps import NumberGap
@@ -54,7 +55,7 @@ def changes_command(
 def _contradictions(opened: Books, source: str | None, first: date | None) -> Iterator[tuple[dict[str, object], Row]]:
     since_us = 0 if first is None else midnight(first, "UTC")
     for owner, found in list_contradictions(opened, provider=source, since_us=since_us):
-        seen = f"{to_datetime(found.seen_at_us):%Y-%m-%d %H:%M}"
+        seen = f"{to_datetime(_seen_at_us(found)):%Y-%m-%d %H:%M}"
         yield _contradiction(owner.name, found), (seen, owner.name, found.account, found.number, found.invoice_id, "; ".join(map(str, found.differences)))
 
 
@@ -78,12 +79,17 @@ def _contradiction(owner: str, found: Contradiction) -> dict[str, object]:
         "account": found.account,
         "id": found.invoice_id,
         "number": found.number,
-        "seen_at": to_datetime(found.seen_at_us).isoformat(),
+        "seen_at": to_datetime(_seen_at_us(found)).isoformat(),
         "heard_in": found.kind.value,
         "differences": [{"term": item.term, "kept": item.kept, "heard": item.heard} for item in found.differences],
         "kept": _text(found.kept_body),
         "heard": _text(found.heard_body),
     }
+
+
+def _seen_at_us(found: Contradiction) -> int:
+    """When it was noticed. A file of a document bears the document's own date, so that the same file says nothing new: it was noticed when it came in."""
+    return found.recorded_at_us if found.kind is SourceKind.DOCUMENT else found.seen_at_us
 
 
 def _text(body: bytes) -> str | None:

@@ -81,10 +81,11 @@ def tell_contradicted(opened: Books, provider: str | None) -> None:
         )
 
 
-def tell_left_out(left_out: LeftOut) -> None:
+def tell_left_out(left_out: LeftOut, *, can_have_pro_formas: bool = True) -> None:
     """Say on standard error what was left out, because nobody asked for it by name."""
     if left_out.pro_formas:
-        typer.echo(f"Left out: pro-formas ({left_out.pro_formas}), which are no invoices; --type 325 asks for them.", err=True)
+        how = "--type 325 asks for them" if can_have_pro_formas else "there is no e-invoice of them"
+        typer.echo(f"Left out: pro-formas ({left_out.pro_formas}), which are no invoices; {how}.", err=True)
     if left_out.of_test_providers:
         typer.echo(f"Left out: documents of test providers ({left_out.of_test_providers}); --provider asks for them.", err=True)
 

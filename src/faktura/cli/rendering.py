@@ -108,7 +108,7 @@ def render_command(
 
         settings = read_settings(os.environ)
         report = render_all(opened, settings, wanted, form=as_.form, folder=folder, language=language, workers=workers, tell=tell)
-    tell_left_out(report.left_out)
+    tell_left_out(report.left_out, can_have_pro_formas=as_.form in {None, Form.PDF})
     counts = {"made": report.made_count, "kept": report.kept_count, "refused": report.fault_count}
     if as_json:
         print_json({"summary": counts})

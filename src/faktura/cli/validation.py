@@ -21,9 +21,9 @@ def validate_command(
     files: Annotated[list[Path], typer.Argument(help="E-invoices: XML in UBL or CII, or PDFs that carry it (Factur-X, ZUGFeRD).")],
     as_json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Check e-invoices: sums and identifiers, required terms, schema, and the official rules of EN 16931, XRechnung and Factur-X.
+    """Check e-invoices: sums and identifiers, required terms, schema, and the official rules of EN 16931, XRechnung, Factur-X and Peppol.
 
-    Schema and official rules need the extra: pip install 'faktura[validate]'. Which rules bind a document, its specification
+    Schema and official rules need extras: pip install 'faktura[validate,peppol]'. Which rules bind a document, its specification
     identifier (BT-24) says. Exit code 0: all are valid; 3: one is not; 1: one is no e-invoice. Warnings do not count.
 
     Example: faktura validate rechnung.xml invoice.pdf

@@ -18,6 +18,7 @@ from faktura.domain.errors import Fault, InvalidDocumentError, fault
 from faktura.domain.invoice import AllowanceCharge, Invoice, InvoiceLine, Origin, Period, TypeCode
 from faktura.domain.money import Currency
 from faktura.domain.party import Party
+from faktura.domain.text import shown
 from faktura.domain.vat import PriceBasis, VatBreakdown, VatCategory, VatKey
 
 LINES_MAX = 5000
@@ -96,6 +97,8 @@ def lacking(invoice: Invoice) -> list[Fault]:
         ("BR-CO-18", "vat_breakdown"): invoice.vat_breakdown or None,
     }
     faults = [fault(rule, path, "is not known of this document") for (rule, path), value in needed.items() if value is None]
+    if invoice.type_code is None and invoice.source_type:
+        faults[0] = fault("BR-04", "type_code", f"is {shown(invoice.source_type)}, for which a page has no words: ask for the document's original")
     if len(invoice.lines or ()) > LINES_MAX:
         faults.append(fault("size", "lines", f"are more than {LINES_MAX}: too many for pages; the e-invoice has them all"))
     for index, line in enumerate(invoice.lines or ()):

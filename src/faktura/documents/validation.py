@@ -29,6 +29,7 @@ from faktura.domain.errors import Fault, InputError, InvalidDocumentError, fault
 
 _TERM = re.compile(r"\bB[TG]-\d+\b")
 _LINE = re.compile(r"(?:InvoiceLine|CreditNoteLine|IncludedSupplyChainTradeLineItem)(?:\[([0-9]+)\])?(?:/|\Z)")
+_PLACE = re.compile(r"lines\[[0-9]+\]")
 _SUPPLIED = "BR-FX-EN-04"
 """When something was supplied must be said in a Factur-X; elsewhere it should."""
 _EXTRA = "needs the extra faktura[{}]"
@@ -154,10 +155,10 @@ def official_faults(xml: bytes, profile: Profile) -> list[Fault]:
 
 
 def _form_field(item: Finding) -> str:
-    """The field that a finding is about, as the form has it: of a line, with the line's place from 0."""
-    name = field_name(item.path)
-    line = _LINE.search(item.location)
-    return f"lines[{int(line.group(1) or 1) - 1}]{name.removeprefix('lines')}" if line and name.startswith("lines") else name
+    """The field that a finding is about, as the form has it."""
+    place = _PLACE.match(item.path)
+    name = field_name(item.path if place is None else "lines" + item.path[place.end() :])
+    return name if place is None else place.group() + name.removeprefix("lines")
 
 
 def has_rules(profile: Profile) -> bool:
@@ -189,27 +190,31 @@ def _own(check: str, item: Any) -> Finding:  # noqa: ANN401 - a Fault
 
 def _official(check: str, item: Broken, root: str) -> Finding:
     terms = tuple(dict.fromkeys(_TERM.findall(item.message)))
+    chosen = _chosen(terms, item.names, root, item.rule)
+    path, line = _paths().get(chosen, ""), _LINE.search(item.location)
+    if line and path.startswith("lines"):
+        path = f"lines[{int(line.group(1) or 1) - 1}]{path.removeprefix('lines')}"
     return Finding(
         check=check,
         rule=item.rule,
         is_error=item.is_error,
         message=item.message,
-        path=_field(terms, item.names, root, item.rule),
-        terms=terms,
+        path=path,
+        terms=terms or tuple(filter(None, (chosen,))),
         line=item.line,
         location=item.location,
     )
 
 
-def _field(terms: tuple[str, ...], names: tuple[str, ...], root: str, rule: str) -> str:
-    """What a rule is about, in the words of documents here: of its terms the first that stands below the place that was found, else the first; of none, what stands there.
+def _chosen(terms: tuple[str, ...], names: tuple[str, ...], root: str, rule: str) -> str:
+    """The term that a rule is about: of its terms the first that stands below the place that was found, else the first; of none, what stands there.
 
     Terms go before groups of them: `each line (BG-25) shall contain the name (BT-153)` is about the name.
     """
     places = _places(root) if names else {}
     below = [term for term in terms if names and places.get(term, ())[: len(names)] == names]
-    chosen = sorted(below or terms[:1] or _at(places, names, rule), key=lambda term: term.startswith("BG"))
-    return _paths().get(chosen[0], "") if chosen else ""
+    found = sorted(below or terms[:1] or _at(places, names, rule), key=lambda term: term.startswith("BG"))
+    return found[0] if found else ""
 
 
 def _at(places: dict[str, tuple[str, ...]], names: tuple[str, ...], rule: str) -> list[str]:

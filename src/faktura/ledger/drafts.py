@@ -14,12 +14,12 @@ from faktura.domain.draft import parse_draft, read_draft
 from faktura.domain.errors import Fault, InvalidDocumentError, NotFoundError, fault
 from faktura.domain.invoice import Draft, Invoice
 from faktura.domain.provider import Account, Provider
-from faktura.ledger.commands import Prepared, issue, issue_within, lock_account, prepare, prepared_of
+from faktura.ledger.commands import Prepared, issue, issue_within, lock_account, prepare, prepared_of, profile_faults, refuse
 from faktura.ledger.exactly_once import joined
 from faktura.ledger.journal import Event, write
 from faktura.ledger.management_ports import StoredDraft
 from faktura.ledger.ports import Books, Transaction
-from faktura.ledger.profile_rules import judged
+from faktura.ledger.profile_rules import UnjudgedError, judged
 
 DOCUMENT_LENGTH_MAX = 4 * 1024 * 1024
 
@@ -73,13 +73,20 @@ def issue_draft(books: Books, *, provider_id: int, draft_id: int, check: Callabl
 
 
 def judge(tx: Transaction, books: Books, account: Account, document: Mapping[str, Any]) -> tuple[Prepared | None, tuple[Fault, ...]]:
-    """The document as it would be issued today, with its totals, or everything for which it would be refused."""
+    """The document as it would be issued today, with its totals, or everything for which it would be refused.
+
+    Of what official rules find, only what they found before: they are slow, and look at it when it is issued.
+    """
     provider = tx.providers.get(account.provider_id)
     try:
         draft = read_document(tx, books, account, document)
-        return prepare(draft, provider, today=_today(books, provider)), ()
+        prepared = prepare(draft, provider, today=_today(books, provider))
+        refuse(profile_faults(books, provider, prepared, prepared.issue_date))
     except InvalidDocumentError as error:
         return None, error.faults
+    except UnjudgedError:
+        pass
+    return prepared, ()
 
 
 def read_document(tx: Transaction, books: Books, account: Account, document: Mapping[str, Any]) -> Draft:

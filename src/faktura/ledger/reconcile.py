@@ -184,7 +184,11 @@ def _differences(known: Invoice, term: str, before: object, now: object) -> Iter
 def _difference(known: Invoice, term: str, before: object, now: object) -> Difference:
     if term.endswith("_minor") and isinstance(before, int) and isinstance(now, int):
         return Difference(term=term.removesuffix("_minor"), kept=known.currency.format(before), heard=known.currency.format(now))
-    return Difference(term=term, kept=str(before), heard=str(now))
+    return Difference(term=term, kept=_shown(before), heard=_shown(now))
+
+
+def _shown(value: object) -> str:
+    return value.code if isinstance(value, Currency) else str(value)
 
 
 def _breakdown_text(groups: tuple[VatBreakdown, ...], currency: Currency) -> str:

@@ -74,6 +74,10 @@ def test_a_second_version_is_a_conflict(terminal: Terminal, tmp_path: Path) -> N
         assert "conflict" in said.err
         assert "original was sha256" in said.err
     assert len(terminal.select("SELECT source_id FROM source")) == 2
+    (told,) = [row for row in terminal("changes", "--json").lines() if row["kind"] == "conflict"]
+    assert told["seen_at"][:4] >= "2026", "when it came in, not the document's own date"
+    changed.write_bytes(original.read_bytes().replace(b"EUR", b"USD"))
+    assert "currency was EUR, now USD" in terminal("import", changed, "--provider", "supplier", "--account", "us").err
     terminal.ok("verify")
 
 

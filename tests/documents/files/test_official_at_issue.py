@@ -36,7 +36,7 @@ from faktura.ledger.accounts import add_account, create_token, set_provider
 from faktura.ledger.billing import BillingItem, run_billing
 from faktura.ledger.billing_runs import accept_run, begin_run, receive_items, work_waiting
 from faktura.ledger.commands import issue
-from faktura.ledger.drafts import add_draft, issue_draft
+from faktura.ledger.drafts import add_draft, issue_draft, judge
 from faktura.ledger.pro_forma import invoice_pro_forma
 from faktura.ledger.profile_rules import ProfileRules
 
@@ -255,6 +255,18 @@ def test_a_run_whose_verdicts_are_gone_is_checked_again(ledger: Ledger, account:
     with books.storage.reading() as tx:
         assert len(tx.invoices.by_number(account.id, "0000000004")) == 1
         assert tx.invoices.by_number(account.id, "0000000005") == []
+
+
+@pytest.mark.only("sqlite")
+def test_a_draft_says_what_the_profile_lacks(ledger: Ledger, account: Account) -> None:
+    """All but what only the official rules know, which look at it when it is issued."""
+    lacking = DOCUMENT | {"buyer": {"name": "B", "country": "BG"}}
+    with ledger.books.storage.reading() as tx:
+        prepared, faults = judge(tx, ledger.books, account, lacking)
+        assert prepared is None
+        assert "BR-DE-15" in {item.rule for item in faults}
+        prepared, faults = judge(tx, ledger.books, account, DOCUMENT | {"lines": [UNKNOWN_UNIT]})
+        assert (prepared is not None, faults) == (True, ())
 
 
 @pytest.mark.only("sqlite")

@@ -136,6 +136,14 @@ def test_the_command(tmp_path: Path) -> None:
     assert terminal("validate", tmp_path / "absent.xml").code == 1
 
 
+def test_the_line_of_a_code_is_told() -> None:
+    """A unit that no list has, in the second line: its field, with the line's place, and its term, which the rule does not name."""
+    tree = etree.fromstring(UBL.read_bytes())
+    tree.xpath("(//*[local-name()='InvoicedQuantity'])[2]")[0].set("unitCode", "QQQ")
+    (found,) = [item for item in validate(etree.tostring(tree)).findings if item.is_error]
+    assert (found.rule, found.path, found.terms) == ("BR-CL-23", "lines[1].unit", ("BT-130",))
+
+
 def test_a_level_below_the_standard() -> None:
     """BT-24 names the rules: those of Factur-X MINIMUM and BASIC WL ask for less than EN 16931."""
     minimum = "urn:factur-x.eu:1p0:minimum"
@@ -155,7 +163,7 @@ def test_every_place_of_a_rule_is_told() -> None:
             first.addnext(deepcopy(first))
         found = [item for item in validate(etree.tostring(tree)).findings if item.rule == "BR-25"]
         assert len(found) == 20, file
-        assert {item.path for item in found} == {"lines.item.name"}
+        assert {item.path for item in found} == {f"lines[{place}].item.name" for place in range(20)}
 
 
 @pytest.mark.parametrize("file", [UBL, CII], ids=["ubl", "cii"])
