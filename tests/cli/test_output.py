@@ -23,6 +23,7 @@ def fill(shop: Terminal, count: int) -> None:
         shop.ok("invoice", "issue", "vps", "17850", "-", stdin=json.dumps({"lines": lines}).encode())
 
 
+@pytest.mark.only("sqlite")
 def test_piped_tables_are_not_cut(shop: Terminal) -> None:
     """However narrow the terminal that COLUMNS tells of: piped output keeps every character, and one line a row."""
     reference = "customer " + "r" * 180
@@ -51,6 +52,7 @@ def test_the_human_list_says_unknown_for_what_nobody_said(shop: Terminal) -> Non
     assert shop.ok("invoice", "list", "--open", "--json").lines() == []
 
 
+@pytest.mark.only("sqlite")
 def test_json_amounts_have_all_their_decimals(shop: Terminal) -> None:
     """Amounts are JSON numbers with the currency's decimals, exact."""
     fill(shop, 1)
@@ -73,6 +75,7 @@ def test_a_long_list_says_that_it_goes_on(shop: Terminal) -> None:
     assert len(shop.ok("invoice", "list", "--json").lines()) == 60
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize("words", ["--help", "provider list", "provider list --json", "invoice list", "invoice list --json"])
 def test_a_closed_pipe_is_no_traceback(shop: Terminal, words: str) -> None:
     """`faktura … | head` that has seen enough: the command ends without a word, be its output long or short."""

@@ -45,6 +45,7 @@ def test_what_is_not_there_is_named(shop: Terminal, words: tuple[object, ...], r
     assert shop.dump() == before
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -84,6 +85,7 @@ def test_a_setting_that_cannot_be_is_refused(shop: Terminal, words: tuple[object
     assert shop.dump() == before
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     "words",
     [
@@ -115,6 +117,7 @@ def test_a_limit_beyond_any_list_lists_all(shop: Terminal) -> None:
     assert shop("invoice", "list", "--limit", BIG, "--json") == shop("invoice", "list", "--json")
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -243,6 +246,7 @@ def test_an_empty_database_is_an_unmigrated_ledger(terminal: Terminal) -> None:
     assert terminal.ok("provider", "list", "--json").json() == []
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(
     ("name", "value"), [("FAKTURA_TRUSTED_PROXIES", "10.0.0.1, nonsense"), ("FAKTURA_ACCESS_LOG", "yes"), ("FAKTURA_TRUSTED_PROXIES", "10.0.0.0/33")]
 )

@@ -61,6 +61,7 @@ BAD_ROWS = {
 }
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(("row", "reason"), BAD_ROWS.values(), ids=BAD_ROWS)
 def test_a_bad_row_holds_its_invoice_back(desk: Desk, row: bytes, reason: str) -> None:
     """One bad row: reported by file, line and reason; no row of its invoice goes in; the others do; exit code 3."""
@@ -145,6 +146,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.only("sqlite")
 @pytest.mark.parametrize(("content", "reason"), HEADERS.values(), ids=HEADERS)
 def test_a_file_without_a_usable_header_is_named(desk: Desk, content: bytes, reason: str) -> None:
     """A header that cannot be used: the file is named with what is wrong, the other files go in, exit code 3."""

@@ -31,7 +31,7 @@ from faktura.domain import draft
 from faktura.ledger.verification import verify
 from faktura.server.management import document_schema
 
-EXAMPLES = int(os.environ.get("FAKTURA_TEST_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FAKTURA_TEST_EXAMPLES", "8"))
 CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance", "response_headers_conformance")
 SCOPES = {"invoices:read", "invoices:write", "payments:write", "admin"}
 

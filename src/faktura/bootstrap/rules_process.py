@@ -65,19 +65,20 @@ class RulesProcess:
             self._end()
 
     def _ask(self, function: Callable[..., Any], args: tuple[object, ...]) -> tuple[bool | None, Any]:
-        """Whether the function returned, and what; or what it raised. None where there is no answer, and no process any more."""
+        """Whether the function returned, and what; or what it raised. None where the process ended over it. RulesFellError where it takes too long."""
         if self._is_closed:
             raise RulesAwayError
         try:
             connection = self._connection or self._start()
             connection.send((function, args))
-            if connection.poll(SECONDS_MAX):
-                answer: tuple[bool, Any] = connection.recv()
-                return answer
+            if not connection.poll(SECONDS_MAX):
+                self._end()
+                raise RulesFellError
+            answer: tuple[bool, Any] = connection.recv()
         except (OSError, EOFError):
-            pass
-        self._end()
-        return None, None
+            self._end()
+            return None, None
+        return answer
 
     def _start(self) -> Connection:
         from multiprocessing import get_context  # noqa: PLC0415 - nobody loads processes who starts none

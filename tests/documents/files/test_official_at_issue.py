@@ -23,9 +23,9 @@ from tests.documents.files.conftest import EUR, LINE, RECEIVER, SENDER
 from tests.documents.files.falling import fall
 from tests.management.site import Api, Wire
 
-from faktura.bootstrap import worker_process
+from faktura.bootstrap import rules_process, worker_process
 from faktura.bootstrap.profile_rules import OfficialRules
-from faktura.bootstrap.rules_process import RulesAwayError, RulesProcess
+from faktura.bootstrap.rules_process import RulesAwayError, RulesFellError, RulesProcess
 from faktura.documents import official_rules, validation
 from faktura.documents.en16931 import Profile
 from faktura.domain.draft import parse_draft
@@ -203,6 +203,18 @@ def test_it_ends_at_once_whatever_it_does(monkeypatch: pytest.MonkeyPatch) -> No
             with pytest.raises(RulesAwayError):
                 call.result(timeout=30)
     assert process._process is None
+
+
+@pytest.mark.only("sqlite")
+def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is ended, and not tried again; the next call has a new one."""
+    with closing(RulesProcess()) as process:
+        first = process.call(os.getpid)
+        monkeypatch.setattr(rules_process, "SECONDS_MAX", 0.05)
+        with pytest.raises(RulesFellError):
+            process.call(time.sleep, 60)
+        monkeypatch.undo()
+        assert process.call(os.getpid) != first
 
 
 @pytest.mark.only("sqlite")
