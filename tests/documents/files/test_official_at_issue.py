@@ -98,7 +98,8 @@ def test_what_only_they_know_takes_no_number(ledger: Ledger, account: Account, p
     assert issue(ledger.books, account_id=account.id, draft=draft()).series_sequence == 1
 
 
-def test_others_write_meanwhile(ledger: Ledger, account: Account) -> None:
+@pytest.mark.parametrize("is_draft", [False, True], ids=["document", "draft"])
+def test_others_write_meanwhile(ledger: Ledger, account: Account, is_draft: bool) -> None:  # noqa: FBT001 - pytest's
     """Nobody waits for the rules: while they look at a document another thread issues one, and takes the number before it."""
     pro_forma = replace(draft(), type_code=TypeCode.PRO_FORMA, order_ids=(1,))  # which they never look at
     meanwhile: list[Invoice] = []
@@ -108,7 +109,12 @@ def test_others_write_meanwhile(ledger: Ledger, account: Account) -> None:
             meanwhile.append(pool.submit(issue, ledger.books, account_id=account.id, draft=pro_forma).result(timeout=30))
 
     watching = Watching(ledger.books.profile_rules, write)
-    slow = issue(replace(ledger.books, profile_rules=watching), account_id=account.id, draft=draft(note="slow"))
+    books = replace(ledger.books, profile_rules=watching)
+    if is_draft:
+        kept = add_draft(books, account=account, document=DOCUMENT | {"note": f"slow {ledger.path}"})
+        slow = issue_draft(books, provider_id=account.provider_id, draft_id=kept.id, check=lambda _: None)
+    else:
+        slow = issue(books, account_id=account.id, draft=draft(note=f"slow {ledger.path}"))
     assert watching.count == 1
     assert meanwhile[0].wire_id < slow.wire_id
 
@@ -288,6 +294,15 @@ def test_without_the_extra_ours_alone_are_asked(ledger: Ledger, account: Account
     with closing(OfficialRules()) as own:
         assert issue(replace(ledger.books, profile_rules=own), account_id=account.id, draft=draft(line=UNKNOWN_UNIT)).series_sequence == 1
         assert own._process._process is None
+
+
+@pytest.mark.only("sqlite")
+def test_without_peppols_own_the_others_are_asked(ledger: Ledger, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two extras one may be there: what it brings is asked."""
+    set_provider(ledger.books, name="vpsbg", change=lambda provider: replace(provider, e_invoice_profile="peppol"))
+    monkeypatch.setattr(official_rules, "peppol_folder", lambda: None)
+    with closing(OfficialRules()) as own, pytest.raises(InvalidDocumentError, match="BR-CL-23"):
+        issue(replace(ledger.books, profile_rules=own), account_id=account.id, draft=draft(line=UNKNOWN_UNIT, note="extra"))
 
 
 def test_over_the_wire(ledger: Ledger, account: Account) -> None:
