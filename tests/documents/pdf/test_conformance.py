@@ -53,13 +53,14 @@ def test_every_language_and_length_is_pdf_a(tmp_path: Path) -> None:
     path = classpath()
     made = {}
     for language in ("bg", "de", "en"):
-        for count in (1, 2, 201):
-            if count < 201:  # which take long to judge
+        for count in (1, 2, 200):
+            if count < 200 or language == "en":  # long ones take long to judge
                 made[f"{language}-{count}"] = render_pdf(document(long(count)), language=language)
             made[f"{language}-{count}-hybrid"] = render_pdf(document(long(count)), language=language, facturx=CII)
         for name, draft in {"net": BULGARIAN, "gross": CREDIT, "reverse": GERMAN}.items():
             made[f"{language}-{name}-photo"] = render_pdf(document(draft), language=language, look=Look(logo=logo(language)))
             made[f"{language}-{name}"] = render_pdf(document(draft), language=language, facturx=CII, is_test=True, look=Look(logo=SVG, footer="€ 日本 🎉"))
+    made["en-201"] = render_pdf(document(long(201)))  # made in a process of its own
     for name, pdf in made.items():
         (tmp_path / f"{name}.pdf").write_bytes(pdf)
     files = sorted(map(str, tmp_path.glob("*.pdf")))
