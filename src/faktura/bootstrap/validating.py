@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from faktura.bootstrap.imports import read_bounded
@@ -13,7 +11,7 @@ from faktura.domain.errors import InputError
 
 
 class Validator:
-    """Validates documents one after another."""
+    """Validates documents one after another; whoever made it closes it."""
 
     def __init__(self) -> None:
         self._process = RulesProcess()
@@ -32,10 +30,3 @@ class Validator:
     def close(self) -> None:
         """End the process."""
         self._process.close()
-
-
-@contextmanager
-def validating() -> Iterator[Validator]:
-    """A validator, until the end of the block."""
-    with closing(Validator()) as validator:
-        yield validator

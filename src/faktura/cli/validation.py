@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,10 +29,10 @@ def validate_command(
 
     Example: faktura validate rechnung.xml invoice.pdf
     """
-    from faktura.bootstrap.validating import validating  # noqa: PLC0415 - loads an XML library
+    from faktura.bootstrap.validating import Validator  # noqa: PLC0415 - loads an XML library
 
     code = 0
-    with validating() as validator:
+    with closing(Validator()) as validator:
         for path in files:
             try:
                 verdict = validator.check(path)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.terminal import Terminal
 from tests.conftest import Ledger, open_ledger, serving
+from tests.database import make_blank
 from tests.management.site import Api, Wire
 
 from faktura.domain.draft import parse_draft
@@ -57,6 +59,16 @@ LINE = {"name": "VPS", "unit_price": "10", "period": {"start": "2024-07-01", "en
 def each_engine(engine: str) -> str:
     """Every test here runs on each engine."""
     return engine
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A ledger with a supplier that has no API, and our account there."""
+    make_blank(tmp_path / "ledger.db")
+    found = Terminal(tmp_path / "ledger.db")
+    found.ok("provider", "add", "supplier", "--dialect", "vpsbg", "--seller-name", "Supplier", "--seller-country", "DE")
+    found.ok("account", "add", "supplier", "us")
+    return found
 
 
 def furnish(ledger: Ledger) -> dict[str, Invoice]:

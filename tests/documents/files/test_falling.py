@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_process_killed_from_outside_is_no_files_fault(tmp_path: Path, monkeyp
     """Between two files: the next one is judged by another process."""
     monkeypatch.setattr(validating, "validate", fall_or_judge)
     (tmp_path / "a.xml").write_bytes(b"a")
-    with validating.validating() as validator:
+    with closing(validating.Validator()) as validator:
         first = int(validator.check(tmp_path / "a.xml").syntax)
         os.kill(first, signal.SIGKILL)
         assert int(validator.check(tmp_path / "a.xml").syntax) != first

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from tests.cli.terminal import Terminal
-from tests.database import make_blank
 from tests.documents.einvoice.sample import as_document
 from tests.domain.sample import DRAFT
 
@@ -28,16 +27,6 @@ CII = xml_invoice.render(TERMS, syntax=Syntax.CII).decode()
 NUMBER = "0000000007"
 
 pytestmark = pytest.mark.only("sqlite")
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    """A ledger with a supplier, and our account there."""
-    make_blank(tmp_path / "ledger.db")
-    found = Terminal(tmp_path / "ledger.db")
-    found.ok("provider", "add", "supplier", "--dialect", "vpsbg", "--seller-name", "Supplier", "--seller-country", "DE")
-    found.ok("account", "add", "supplier", "us")
-    return found
 
 
 def said_in(encoding: str, text: str = UBL) -> str:

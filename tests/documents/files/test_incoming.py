@@ -29,16 +29,6 @@ SAMPLES = {
 pytestmark = pytest.mark.shared
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    """A ledger with a supplier that has no API, and our account there."""
-    make_blank(tmp_path / "ledger.db")
-    found = Terminal(tmp_path / "ledger.db")
-    found.ok("provider", "add", "supplier", "--dialect", "vpsbg", "--seller-name", "Supplier", "--seller-country", "DE")
-    found.ok("account", "add", "supplier", "us")
-    return found
-
-
 def take_in(terminal: Terminal, *files: Path) -> tuple[int, dict[str, int], str]:
     """Exit code, summary and what was said besides."""
     said = terminal("import", *files, "--provider", "supplier", "--account", "us", "--json")
